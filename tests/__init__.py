@@ -1,0 +1,1 @@
+"""Tests: the folders are listed in docs; `tests/run.sh` runs them."""
