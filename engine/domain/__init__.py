@@ -1,0 +1,1 @@
+"""The nouns the whole engine shares: frozen values and arithmetic, standard library only."""

@@ -1,0 +1,106 @@
+"""What we wrote down: the ledger a tick recalls, folds evidence into, and records again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.numbers import ZERO
+from engine.domain.order import Fill, Order
+from engine.domain.position import ExitReason, LevelState, Life, StopLevel
+
+
+@dataclass(frozen=True, slots=True)
+class PastLife:
+    """What later lives must know of one that ended (RULES D2, G6)."""
+
+    generation: int
+    decision_id: str
+    terms: str
+    opened_ms: int | None
+    closed_ms: int
+    exit_reason: ExitReason | None
+    withdrawn: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The engine's memory; everything a plan may depend on besides decision and observation.
+
+    ``orders`` holds every own order that is not final, and all orders of the current life.
+    ``fills`` are the current life's. ``levels`` are the current life's stop levels, oldest first.
+    ``position_quantity`` is signed, from the last settled picture; ``settled_streak`` counts
+    settled pictures in a row (RULES C3). ``history_read_ms`` is when the exchange's history was
+    read into this ledger (None: never; nothing enters before, RULES D2).
+    ``stop_while_flat`` is what the probe found: None unknown (RULES E9).
+    """
+
+    generation: int = 0
+    life: Life | None = None
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    levels: tuple[StopLevel, ...] = ()
+    past: tuple[PastLife, ...] = ()
+    position_quantity: Decimal = ZERO
+    settled_streak: int = 0
+    settled_ms: int | None = None
+    last_fill_ms: int = 0
+    history_read_ms: int | None = None
+    stop_while_flat: bool | None = None
+    seen_decision: str | None = None
+    seen_decision_looks: int = 0
+    adopted_decision_ms: int = 0
+
+    def order(self, client_id: ClientOrderId) -> Order | None:
+        """Return the order of that id."""
+        return next((o for o in self.orders if o.id == client_id), None)
+
+    def of_life(self, *roles: OrderRole) -> tuple[Order, ...]:
+        """Return the current life's orders of these roles (all roles when none is named)."""
+        if self.life is None:
+            return ()
+        generation = self.life.generation
+        return tuple(
+            o for o in self.orders if o.generation == generation and (not roles or o.role in roles)
+        )
+
+    @property
+    def earlier_orders(self) -> tuple[Order, ...]:
+        """Return orders of earlier generations without a final word (RULES G6)."""
+        generation = None if self.life is None else self.life.generation
+        return tuple(o for o in self.orders if o.generation != generation and o.may_rest)
+
+    def with_order(self, order: Order) -> Ledger:
+        """Return the ledger with ``order`` put in place of the one of its id, or added."""
+        if self.order(order.id) is None:
+            return replace(self, orders=(*self.orders, order))
+        return replace(self, orders=tuple(order if o.id == order.id else o for o in self.orders))
+
+    def with_life(self, life: Life | None) -> Ledger:
+        """Return the ledger with the current life replaced."""
+        return replace(self, life=life)
+
+    def next_revision(self, role: OrderRole) -> int:
+        """Return the revision the next order of ``role`` in this life takes (RULES G3)."""
+        return 1 + max((o.id.revision for o in self.of_life(role)), default=0)
+
+    @property
+    def entries_are_final(self) -> bool:
+        """Return whether no entry of this life can execute any more."""
+        return all(o.status.is_final for o in self.of_life(OrderRole.ENTRY))
+
+    @property
+    def binding_level(self) -> Decimal | None:
+        """Return what a new proposal must not be wider than (RULES F3).
+
+        The tightest confirmed level and proposals of unknown fate bind; refused ones do not.
+        """
+        if self.life is None:
+            return None
+        bound: Decimal | None = self.life.stop_level
+        for level in self.levels:
+            if level.state in (LevelState.CONFIRMED, LevelState.PROPOSED):
+                side = self.life.side
+                bound = level.level if bound is None else side.tighter(bound, level.level)
+        return bound

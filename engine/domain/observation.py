@@ -1,0 +1,225 @@
+"""What the exchange says at one instant: facts, each with its source and age.
+
+``None`` means not known (not asked, or asked in vain), never "nothing there": absence is not
+evidence (RULES C1). A flat position is a ``PositionReport`` of quantity 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from engine.domain.instrument import Bracket, Instrument
+from engine.domain.order import Fill, OrderReport
+from engine.domain.position import PositionReport
+from engine.domain.terms import Book, WorkingPrice
+
+T = TypeVar("T")
+
+
+class Topic(StrEnum):
+    """A question the keeper can ask the exchange."""
+
+    POSITION = "position"
+    OPEN_ORDERS = "open_orders"
+    OPEN_ALGO_ORDERS = "open_algo_orders"
+    BOOK_TICKER = "book_ticker"
+    MARK_PRICE = "mark_price"
+    CANDLES = "candles"
+    FILLS = "fills"
+    ORDER = "order"
+    INSTRUMENT = "instrument"
+    BRACKETS = "brackets"
+    ACCOUNT = "account"
+    SYMBOL_CONFIG = "symbol_config"
+    ACCOUNT_MODE = "account_mode"
+    COMMISSION = "commission"
+    INCOME = "income"
+    ORDER_HISTORY = "order_history"
+    ALGO_HISTORY = "algo_history"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: ``client_id`` or ``exchange_id`` and ``book`` for ORDER, ``since_ms`` for
+    FILLS, INCOME and the histories, ``limit`` for CANDLES.
+    """
+
+    topic: Topic
+    client_id: str | None = None
+    exchange_id: str | None = None
+    book: Book | None = None
+    since_ms: int | None = None
+    limit: int | None = None
+
+
+class Source(StrEnum):
+    """Where a fact comes from."""
+
+    REST = "rest"
+    STREAM = "stream"
+    CACHE = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """A value with the exchange time at which its answer arrived."""
+
+    value: T
+    at_ms: int
+    source: Source = Source.REST
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask in quote currency."""
+
+    bid: Decimal
+    ask: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MarkQuote:
+    """Mark and index price, and when funding is charged next."""
+
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal
+    next_funding_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One 1m candle of traded prices; the last one of a list is still open."""
+
+    open_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReport:
+    """Wallet of the margin asset and what is free of it."""
+
+    wallet: Decimal
+    unrealized_pnl: Decimal
+    available: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        """Return wallet plus unrealised result (RULES H2)."""
+        return self.wallet + self.unrealized_pnl
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolConfig:
+    """Leverage and margin type the account has set for our symbol."""
+
+    leverage: int
+    is_isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMode:
+    """Account-wide modes that decide whether this keeper can work at all."""
+
+    is_hedge: bool
+    is_multi_assets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Commission rates as fractions."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Income:
+    """One line of the income history; ``kind`` is the exchange's incomeType."""
+
+    kind: str
+    amount: Decimal
+    asset: str
+    symbol: str
+    at_ms: int
+    transfer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The exchange does not find an order: not proof that there is none (RULES C1)."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A question that got no usable answer."""
+
+    topic: Topic
+    fate: str
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything one tick saw. ``now_ms`` is exchange time read once at the start of the tick.
+
+    ``lookups`` are the fates asked by id; ``fills`` the trades since the last one recorded;
+    ``history`` own orders found in the histories (asked when the ledger is empty or behind).
+    ``is_second`` tells that something had changed and the picture was read again.
+    """
+
+    now_ms: int
+    position: Fact[PositionReport] | None = None
+    orders: Fact[tuple[OrderReport, ...]] | None = None
+    algo_orders: Fact[tuple[OrderReport, ...]] | None = None
+    lookups: tuple[Fact[OrderReport | NotFound], ...] = ()
+    fills: Fact[tuple[Fill, ...]] | None = None
+    quote: Fact[Quote] | None = None
+    mark: Fact[MarkQuote] | None = None
+    candles: Fact[tuple[Candle, ...]] | None = None
+    instrument: Fact[Instrument] | None = None
+    brackets: Fact[tuple[Bracket, ...]] | None = None
+    account: Fact[AccountReport] | None = None
+    symbol_config: Fact[SymbolConfig] | None = None
+    account_mode: Fact[AccountMode] | None = None
+    rates: Fact[Rates] | None = None
+    income: Fact[tuple[Income, ...]] | None = None
+    history: Fact[tuple[OrderReport, ...]] | None = None
+    failures: tuple[Failure, ...] = ()
+    is_second: bool = False
+
+    @property
+    def last_price(self) -> Decimal | None:
+        """Return the last traded price: the close of the open candle."""
+        if self.candles is None or not self.candles.value:
+            return None
+        return self.candles.value[-1].close
+
+    @property
+    def mark_price(self) -> Decimal | None:
+        """Return the mark price."""
+        return None if self.mark is None else self.mark.value.mark
+
+    def working(self, which: WorkingPrice) -> Decimal | None:
+        """Return the price that fires a conditional order of that kind."""
+        return self.last_price if which is WorkingPrice.LAST else self.mark_price
+
+    @property
+    def open_reports(self) -> tuple[OrderReport, ...] | None:
+        """Return both books' open orders, or None unless both lists were read."""
+        if self.orders is None or self.algo_orders is None:
+            return None
+        return self.orders.value + self.algo_orders.value
+
+    def with_failure(self, failure: Failure) -> Observation:
+        """Return the observation with one more question that failed."""
+        return replace(self, failures=(*self.failures, failure))

@@ -1,0 +1,185 @@
+"""A position as the exchange reports it, and the life of ours as the ledger keeps it (RULES A5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from engine.domain.decision import TrailMode
+from engine.domain.numbers import ZERO
+from engine.domain.terms import Side
+
+
+@dataclass(frozen=True, slots=True)
+class PositionReport:
+    """The exchange's word on our symbol in one-way mode; ``quantity`` is unsigned, 0 when flat.
+
+    ``side`` is None when flat. ``liquidation_price`` is None when the exchange names none.
+    """
+
+    side: Side | None
+    quantity: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealized_pnl: Decimal
+    liquidation_price: Decimal | None
+    updated_ms: int
+
+    @property
+    def is_flat(self) -> bool:
+        """Return whether the report says there is no position."""
+        return self.quantity == 0
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Return the quantity, negative for a short."""
+        return self.quantity if self.side is not Side.SHORT else -self.quantity
+
+
+class Origin(StrEnum):
+    """How a life came into the ledger (RULES G1)."""
+
+    DECISION = "decision"
+    IMPORTED = "imported"
+    ORPHAN = "orphan"
+
+
+class ExitReason(StrEnum):
+    """Why a position ended (contracts.md, trade)."""
+
+    STOP = "stop"
+    TRAILING_STOP = "trailing_stop"
+    BREAKEVEN_STOP = "breakeven_stop"
+    TP1 = "tp1"
+    TP2 = "tp2"
+    LIQUIDATION_EXIT = "liquidation_exit"
+    FLAT_DECISION = "flat_decision"
+    OPPOSITE_DECISION = "opposite_decision"
+    EMERGENCY = "emergency"
+    FLATTEN = "flatten"
+    BY_USER = "by_user"
+    LIQUIDATED = "liquidated"
+    ADL = "adl"
+    ZOMBIE = "zombie"
+
+
+class LevelState(StrEnum):
+    """What became of a proposed stop level (RULES F3)."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class StopLevel:
+    """One stop level of a life: who asked for it, under which revision, what became of it."""
+
+    generation: int
+    revision: int
+    side: Side
+    level: Decimal
+    reason: str
+    state: LevelState
+    proposed_ms: int
+    settled_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The liquidation zone a life leaves at, frozen when it was adopted (RULES F9)."""
+
+    id: str
+    low: Decimal
+    high: Decimal
+    given_id: bool
+
+    def near_edge(self, side: Side) -> Decimal:
+        """Return the edge a position of ``side`` reaches first."""
+        return self.low if side is Side.LONG else self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One position from the first armed stop to flat with a clean book.
+
+    The terms are copied from the decision when the life begins, so that losing the decision file
+    loses nothing. Prices in quote currency, quantities in base currency, ``*_ms`` exchange time.
+
+    ``initial_stop`` is S of RULES E1 and the floor's level; ``stop_level`` the level in force, the
+    tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
+    when the entry became final (RULES F6). ``withdrawing`` / ``closing`` name the reason why the
+    entry is being withdrawn / the position is being closed. ``naked_ms``, ``naked_quantity_s``,
+    ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms`` is up to where.
+    """
+
+    generation: int
+    decision_id: str
+    decision_made_ms: int
+    origin: Origin
+    side: Side
+    armed_ms: int
+    planned_quantity: Decimal
+    limit_price: Decimal
+    initial_stop: Decimal
+    zone_low: Decimal | None = None
+    zone_high: Decimal | None = None
+    basis_price: Decimal | None = None
+    tp1_price: Decimal | None = None
+    tp2_price: Decimal | None = None
+    tp1_fraction: Decimal = ZERO
+    leverage: int = 1
+    confidence: Decimal = ZERO
+    terms: str = ""
+    is_trailing_enabled: bool = False
+    trail_mode: TrailMode = TrailMode.STRUCTURE_PLUS_LIQ
+    zone: Zone | None = None
+    swing: Decimal | None = None
+    swing_made_ms: int | None = None
+    stop_level: Decimal | None = None
+    stop_reason: str = "initial"
+    quantity: Decimal = ZERO
+    entry_price: Decimal | None = None
+    entry_commission: Decimal = ZERO
+    funding: Decimal = ZERO
+    base_quantity: Decimal | None = None
+    opened_ms: int | None = None
+    entry_final_ms: int | None = None
+    best_price: Decimal | None = None
+    worst_price: Decimal | None = None
+    tp1_done_ms: int | None = None
+    withdrawing: str | None = None
+    withdrawing_ms: int | None = None
+    closing: ExitReason | None = None
+    closing_why: str = ""
+    closing_ms: int | None = None
+    cover_refused_since_ms: int | None = None
+    flat_seen_ms: int | None = None
+    flat_reads: int = 0
+    closed_ms: int | None = None
+    exit_reason: ExitReason | None = None
+    closed_by: str = "keeper"
+    clean_reads: int = 0
+    swept_ms: int | None = None
+    uncovered_quantity: Decimal = ZERO
+    naked_ms: int = 0
+    naked_quantity_s: Decimal = ZERO
+    loose_ms: int = 0
+    accounted_ms: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the life's name in documents: decision id and generation."""
+        return f"{self.decision_id}-{self.generation:03d}"
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether there is a position and it is not proven flat."""
+        return self.opened_ms is not None and self.closed_ms is None
+
+    @property
+    def level_in_force(self) -> Decimal:
+        """Return the level no stop may be wider than."""
+        return self.initial_stop if self.stop_level is None else self.stop_level

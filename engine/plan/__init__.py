@@ -1,0 +1,1 @@
+"""The planner: one Situation in, one Plan out; pure."""

@@ -1,0 +1,1 @@
+"""Comparing what we wrote down with what the exchange shows; pure."""
