@@ -1,0 +1,305 @@
+"""Turns the options of `keeper venue` into an open venue with its feed and its written events.
+
+Everything a user can get wrong here is refused before a port is opened, as an `OpeningError` or as
+the error of the file concerned.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from engine.venue.api import PricePoint, Venue, VenueSettings
+from engine.venue.books import Books
+from engine.venue.feeds.recorded import Placement, candles_feed, trades_feed
+from engine.venue.feeds.scenario import scenario_feed
+from engine.venue.feeds.walk import walk_feed
+from engine.venue.scenario import Scenario, load_scenario
+from engine.venue.server import Timed
+from engine.venue.serving.clock import VenueClock, wall_ms
+from engine.venue.settings import InitialPosition, Instrument
+from engine.venue.switches import Switches
+
+START_PRICE = Decimal(90800)
+KEPT_LOG = 4000
+"""Log entries kept when the books go to disk, so that they stay small over months."""
+
+INSTRUMENTS: Mapping[str, tuple[str, Instrument]] = {
+    "BTCUSDT": ("BTC", Instrument()),
+    "ETHUSDT": (
+        "ETH",
+        Instrument(
+            tick_size=Decimal("0.01"),
+            price_min=Decimal("39.86"),
+            price_max=Decimal(306177),
+            quantity_max=Decimal(10000),
+            market_quantity_max=Decimal(2000),
+            notional_min=Decimal(20),
+        ),
+    ),
+}
+"""Symbols the venue knows the filters of."""
+
+
+class OpeningError(ValueError):
+    """An option or a small file that cannot be used; names option, value and remedy."""
+
+    def __init__(self, message: str, *, option: str, value: object = "", remedy: str = "") -> None:
+        """Keep the parts beside the sentence made of them."""
+        self.message, self.option, self.value, self.remedy = message, option, str(value), remedy
+        super().__init__(f"{option} {value}: {message}" if value else f"{option}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for, as values."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    json: bool = False
+    state: Path | None = None
+    keys: Path | None = None
+    symbol: str | None = None
+    wallet: Decimal | None = None
+    scenario: Path | None = None
+    walk: str | None = None
+    trades: Path | None = None
+    candles: Path | None = None
+    seed: int = 0
+    start_price: Decimal | None = None
+    speed: Decimal = Decimal(1)
+    offset_s: Decimal = Decimal(0)
+    touch_quantity: Decimal | None = None
+    latency_ms: float = 0.0
+    switches: tuple[tuple[str, str], ...] = ()
+    faults: Path | None = None
+    log_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A venue ready to be served, and what else the server needs."""
+
+    venue: Venue
+    clock: VenueClock
+    timed: tuple[Timed, ...]
+    key: tuple[str, str] | None
+    kept: bool
+    """The account was taken from the books, not made from the options."""
+
+
+def open_venue(options: Options, books: Books | None) -> Opened:
+    """Open the venue the options describe, from its books when there are any.
+
+    Raises:
+        OpeningError: an option or a small file that cannot be used.
+        ScenarioError: the scenario file cannot be used.
+        RecordingError: the recording cannot be used, as far as its beginning shows.
+        BooksError: the books are damaged.
+    """
+    kept = books.load() if books is not None else None
+    scenario = load_scenario(options.scenario) if options.scenario is not None else None
+    keys = _keys(options.keys) if options.keys is not None else None
+    kept_ms = int(str(kept["now_ms"])) if kept is not None else 0
+    clock = VenueClock(max(wall_ms(), kept_ms))
+    start_ms = clock.now_ms()
+
+    saved = kept["venue"] if kept is not None else None
+    kept_price = Decimal(str(kept["last"])) if kept is not None and "last" in kept else None
+    first, feed = _feed(options, scenario, start_ms, kept_price)
+    if isinstance(saved, Mapping):
+        venue = Venue.load(saved)
+    else:
+        settings = _settings(options, scenario, keys, first)
+        venue = Venue(settings, now_ms=start_ms, seed=options.seed)
+    if feed is not None:
+        venue.feed_from(feed)
+    return Opened(
+        venue,
+        clock,
+        _timed(options, scenario, start_ms),
+        next(iter(keys.items())) if keys else None,
+        kept is not None,
+    )
+
+
+def _feed(
+    options: Options, scenario: Scenario | None, start_ms: int, kept_price: Decimal | None
+) -> tuple[Decimal, Iterator[PricePoint] | None]:
+    """Return the price to begin at, and the feed if one was asked for."""
+    chosen = [
+        name
+        for name in ("scenario", "walk", "trades", "candles")
+        if getattr(options, name) is not None
+    ]
+    if len(chosen) > 1:
+        raise OpeningError(
+            "only one feed can drive the price",
+            option=" ".join(f"--{name}" for name in chosen),
+            remedy="give one of --scenario, --walk, --trades, --candles",
+        )
+    begin = options.start_price or kept_price or START_PRICE
+    placement = Placement(options.speed, int(options.offset_s * 1000), start_ms)
+    feed: Iterator[PricePoint]
+    if scenario is not None:
+        tick_size = _instrument(options.symbol or scenario.symbol)[1].tick_size
+        feed = scenario_feed(scenario, start_ms=start_ms, tick_size=tick_size, speed=options.speed)
+    elif options.walk is not None:
+        tick_size = _instrument(options.symbol or "BTCUSDT")[1].tick_size
+        feed = walk_feed(
+            options.walk,
+            seed=options.seed,
+            start_price=begin,
+            start_ms=start_ms,
+            tick_size=tick_size,
+            speed=options.speed,
+        )
+    elif options.trades is not None:
+        feed = trades_feed(options.trades, placement)
+    elif options.candles is not None:
+        feed = candles_feed(options.candles, placement)
+    else:
+        return begin, None
+    first = next(feed, None)
+    if first is None:
+        raise OpeningError(
+            "holds no price to begin with",
+            option=f"--{chosen[0]}",
+            value=getattr(options, chosen[0]),
+            remedy="check the file, or start earlier with --offset",
+        )
+    return first.last, itertools.chain([first], feed)
+
+
+def _settings(
+    options: Options,
+    scenario: Scenario | None,
+    keys: Mapping[str, str] | None,
+    first_price: Decimal,
+) -> VenueSettings:
+    symbol = options.symbol or (scenario.symbol if scenario is not None else "BTCUSDT")
+    base_asset, instrument = _instrument(symbol)
+    switches = dict(scenario.switches) if scenario is not None else {}
+    switches.update(options.switches)
+    wallet = options.wallet
+    position = None
+    if scenario is not None:
+        wallet = scenario.account.wallet if wallet is None else wallet
+        standing = scenario.account.position
+        if standing is not None:
+            sign = 1 if standing.side == "long" else -1
+            position = InitialPosition(sign * standing.quantity, standing.entry_price)
+    log_limit = options.log_limit
+    if log_limit is None and options.state is not None:
+        log_limit = KEPT_LOG
+    try:
+        chosen = Switches.named(switches)
+    except ValueError as error:
+        raise OpeningError(
+            str(error), option="--switch", remedy="list them with 'keeper venue --switches'"
+        ) from error
+    return VenueSettings(
+        symbol=symbol,
+        base_asset=base_asset,
+        instrument=instrument,
+        wallet=Decimal(1000) if wallet is None else wallet,
+        position=position,
+        first_price=first_price,
+        touch_quantity=options.touch_quantity,
+        keys=keys,
+        switches=chosen,
+        log_limit=log_limit,
+    )
+
+
+def _instrument(symbol: str) -> tuple[str, Instrument]:
+    if symbol not in INSTRUMENTS:
+        raise OpeningError(
+            "no filters are known for it",
+            option="--symbol",
+            value=symbol,
+            remedy=f"known are {', '.join(INSTRUMENTS)}",
+        )
+    return INSTRUMENTS[symbol]
+
+
+def _timed(options: Options, scenario: Scenario | None, start_ms: int) -> tuple[Timed, ...]:
+    timed: list[Timed] = []
+
+    def add(at_ms: int, act: Callable[[Venue, int], None], label: str) -> None:
+        timed.append(Timed(start_ms + int(at_ms / options.speed), act, label))
+
+    if scenario is not None:
+        for hand in scenario.hands:
+            add(hand.at_ms, partial(_do_hand, hand.terms), f"hand at {hand.at_ms} ms")
+        for fault in scenario.faults:
+            add(fault.at_ms, partial(_do_fault, fault.terms), f"fault at {fault.at_ms} ms")
+    if options.faults is not None:
+        for number, terms in enumerate(_faults(options.faults)):
+            at_ms = int(Decimal(str(terms.get("at", 0))) * 1000)
+            rest = {name: value for name, value in terms.items() if name != "at"}
+            add(at_ms, partial(_do_fault, rest), f"fault {number} of {options.faults}")
+    return tuple(timed)
+
+
+def _do_hand(terms: Mapping[str, object], venue: Venue, now_ms: int) -> None:
+    venue.hand(terms, now_ms)
+
+
+def _do_fault(terms: Mapping[str, object], venue: Venue, _: int) -> None:
+    venue.inject(terms)
+
+
+def _faults(path: Path) -> list[Mapping[str, object]]:
+    """Read a list of faults, or a mapping with the key `faults`; `at` is optional."""
+    remedy = "write a YAML or JSON list of {kind, match, times, at}, as in a scenario"
+    try:
+        raw = yaml.safe_load(_text(path, "--faults"))
+    except yaml.YAMLError as error:
+        message = f"is not YAML: {' '.join(str(error).split())}"
+        raise OpeningError(message, option="--faults", value=path, remedy=remedy) from error
+    rows = raw.get("faults") if isinstance(raw, Mapping) else raw
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise OpeningError("is not a list of faults", option="--faults", value=path, remedy=remedy)
+    return rows
+
+
+def _keys(path: Path) -> dict[str, str]:
+    """Read one `key secret` pair a line; empty lines and lines beginning with # are left out."""
+    keys: dict[str, str] = {}
+    for number, line in enumerate(_text(path, "--keys").splitlines(), start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2:
+            raise OpeningError(
+                f"line {number} of {path} is not a pair",
+                option="--keys",
+                value=f"{len(words)} words",
+                remedy="write one key and its secret a line, a space between them",
+            )
+        keys[words[0]] = words[1]
+    if not keys:
+        raise OpeningError(
+            f"{path} holds no key",
+            option="--keys",
+            value=path,
+            remedy="write one key and its secret a line",
+        )
+    return keys
+
+
+def _text(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OpeningError(
+            f"{path} cannot be read: {reason}", option=option, value=path, remedy="check the path"
+        ) from error
