@@ -85,14 +85,16 @@ if ! packages_ready; then
   say "set-up: installing the $set_name set, at most $total packages"
   log=$env/install-$set_name.log
   # --no-deps: the lock is complete, so nothing is left to choose. Every file must have a hash the lock names.
-  if ! "$env/bin/python" -m pip install --no-deps --require-hashes -r "$lock" </dev/null 2>"$log.err" | tee "$log" |
-    awk -v total="$total" '/^Collecting / { n++; if (n % 15 == 0) { printf "set-up:   %d of %d fetched\n", n, total; fflush() } }
+  if ! "$env/bin/python" -m pip install --no-deps --no-compile --require-hashes -r "$lock" </dev/null 2>"$log.err" | tee "$log" |
+    awk -v total="$total" '/^(Collecting|Processing) / { n++; if (n % 15 == 0) { printf "set-up:   %d of %d fetched\n", n, total; fflush() } }
       /^Installing collected/ { print "set-up:   unpacking"; fflush() }' >&2; then
     grep -v '^WARNING' "$log.err" | tail -n 12 >&2
     fail "packages could not be installed (log: $root/$log). Remedy: is the package index reachable from here? Then run this again."
   fi
   printf '%s' "$wanted_packages" >"$env/.installed-$set_name"
   rm -f "$log.err"
+  # pip compiles on one core; this uses all of them. What does not compile here is compiled, or not, when imported.
+  "$env/bin/python" -m compileall -q -j 0 "$env/lib" >/dev/null 2>&1 </dev/null || true
   changed=1
 fi
 
