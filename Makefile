@@ -105,7 +105,7 @@ coverage: ## branch coverage of the three pure packages
 clients: ## foreign clients on the simulated exchange
 	@requirements/install.sh run
 	@requirements/install.sh clients
-	@.venv-clients/bin/python -m pytest -q -o testpaths=tests/clients -o norecursedirs= tests/clients
+	@.venv-clients/bin/python -m pytest -q -p no:cacheprovider --confcutdir=tests/clients -o norecursedirs= -o filterwarnings=default tests/clients
 	$(call next,test)
 
 bench: ## the figures of var/bench.json
