@@ -73,6 +73,33 @@ class InvariantBroken(KeeperError):
     """Something the design promises is not so: a defect of the engine, never of its inputs."""
 
 
+class StoreUnavailable(KeeperError):
+    """The store cannot be opened, read or written; no entry may be sent (RULES G5).
+
+    ``place`` is the path or URL without its password, ``remedy`` what an operator can do.
+    """
+
+    exit_code = 6
+
+    def __init__(self, text: str, *, place: str = "", remedy: str = "") -> None:
+        super().__init__(f"{text} ({remedy})" if remedy else text)
+        self.text = text
+        self.place = place
+        self.remedy = remedy
+
+
+class LeaseHeld(KeeperError):
+    """Another keeper holds the lease of this account and symbol (RULES G4)."""
+
+    exit_code = 7
+
+
+class LeaseLost(KeeperError):
+    """Our lease has passed to another epoch: from now on this process only adds cover, if that."""
+
+    exit_code = 7
+
+
 def require(condition: object, text: str) -> None:
     """Raise ``InvariantBroken`` unless ``condition`` holds (an ``assert`` can be switched off)."""
     if not condition:
