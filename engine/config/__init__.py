@@ -1,0 +1,88 @@
+"""The door of the configuration: one file, the environment, and nothing that was not understood.
+
+`load` gives `Settings` or raises `InvalidInput` (exit code 3) with field, value and remedy; when
+several settings are wrong the message lists them all. Order of precedence: the caller's overrides,
+the environment (``KEEPER__EXCHANGE__REST_URL``), the file, the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.config.credentials import (
+    Credentials,
+    CredentialsMissing,
+    credentials,
+    required_credentials,
+)
+from engine.config.model import Mode, RecordTicks, Settings, without_password
+from engine.config.problems import (
+    Problem,
+    contradictions,
+    invalid_values,
+    known_keys,
+    raise_first,
+    unknown_keys,
+)
+from engine.config.sources import environment_tree, file_tree, merged, override_tree, resolved
+
+__all__ = [
+    "Credentials",
+    "CredentialsMissing",
+    "Mode",
+    "RecordTicks",
+    "Settings",
+    "credentials",
+    "known_keys",
+    "load",
+    "required_credentials",
+]
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings of one keeper.
+
+    ``path`` None means no file: defaults, relative to the working directory. Relative paths are
+    relative to the file's directory. ``overrides`` is nested (``{"entry": {"post_only": True}}``)
+    or dotted (``{"entry.post_only": True}``). Raises ``InvalidInput``.
+    """
+    source = "configuration" if path is None else str(path)
+    from_file = {} if path is None else file_tree(path)
+    from_environment = environment_tree(environ)
+    tree = merged(from_file, from_environment, override_tree(overrides or {}))
+    problems = [*_passwords(from_file), *unknown_keys(tree)]
+    raise_first(problems, source)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise_first(list(invalid_values(error)), source)
+        raise
+    base = Path.cwd() if path is None else path.absolute().parent
+    settings = resolved(settings, base)
+    raise_first(list(contradictions(settings)), source)
+    return settings
+
+
+def _passwords(from_file: Mapping[str, Any]) -> list[Problem]:
+    """Refuse a password inside the file's ``store.url``; the environment may carry one."""
+    store = from_file.get("store")
+    url = store.get("url") if isinstance(store, Mapping) else None
+    if not isinstance(url, str) or without_password(url) == url:
+        return []
+    return [
+        Problem(
+            "config_secret_in_file",
+            "a password does not belong here",
+            "store.url",
+            without_password(url),
+            "set KEEPER__STORE__URL in the environment, or leave the password to PGPASSFILE",
+        )
+    ]
