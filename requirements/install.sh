@@ -50,7 +50,7 @@ find_python() {
 if command -v flock >/dev/null; then
   mkdir -p var
   exec 9>"var/.setup-$env.lock"
-  flock 9
+  flock -n 9 || { say "set-up: another set-up is at work here, waiting for it"; flock 9; }
 fi
 
 if [ -e "$env" ]; then
