@@ -19,8 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from engine.domain.errors import KeeperError
+from engine.domain.numbers import plain
+
+if TYPE_CHECKING:
+    from engine.config.model import Paper
 
 ADDRESS_FILE = "venue.json"
 LOG_FILE = "venue.log"
@@ -67,6 +72,17 @@ def ensure(
         return found
     child = start(folder, options=options, port=port)
     return await_ready(folder, child, wait_s=wait_s)
+
+
+def options_of(paper: Paper, symbol: str) -> tuple[str, ...]:
+    """Return the words of `keeper venue` that paper mode's settings mean."""
+    return (
+        *("--symbol", symbol),
+        *("--wallet", plain(paper.wallet)),
+        *("--walk", paper.walk),
+        *("--seed", str(paper.seed)),
+        *("--start-price", plain(paper.first_price)),
+    )
 
 
 def find(folder: Path) -> Access | None:

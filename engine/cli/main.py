@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = problem_of(error)
         if problem is not None:
             return output.fail(problem)
-        from traceback import print_exc  # noqa: PLC0415 - only a defect needs it
+        from traceback import print_exc
 
         print_exc(file=sys.stderr)
         text = f"{type(error).__name__}: {error}"

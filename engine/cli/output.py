@@ -16,7 +16,6 @@ from typing import TextIO
 
 from engine.domain.errors import (
     Indeterminate,
-    InvalidInput,
     InvariantBroken,
     KeeperError,
     Rejected,
@@ -170,16 +169,36 @@ def _of_exchange(error: Rejected | Unavailable | Indeterminate) -> Problem:
 
 
 def _carried(error: KeeperError) -> Problem:
-    def word(name: str) -> str | None:
-        value = getattr(error, name, None)
-        return None if value is None else str(value)
+    def word(*names: str) -> str | None:
+        found = (getattr(error, name, None) for name in names)
+        return next((str(value) for value in found if value not in (None, "")), None)
 
-    fallback = "input_invalid" if isinstance(error, InvalidInput) else "internal"
+    exit_code = ExitCode(getattr(error, "exit_code", int(ExitCode.INTERNAL)))
     return Problem(
-        word("code") or fallback,
-        word("message") or str(error),
-        ExitCode(getattr(error, "exit_code", int(ExitCode.INTERNAL))),
+        word("code") or _CODE[exit_code],
+        word("message", "text") or str(error),
+        exit_code,
         word("field"),
-        word("value"),
-        word("remedy"),
+        word("value", "place"),
+        word("remedy") or _REMEDY.get(exit_code),
     )
+
+
+_CODE = {
+    ExitCode.DONE: "internal",
+    ExitCode.NO: "answered_no",
+    ExitCode.USAGE: "usage",
+    ExitCode.CONFIG: "config_invalid",
+    ExitCode.CREDENTIALS: "credentials_missing",
+    ExitCode.EXCHANGE: "exchange_unreachable",
+    ExitCode.STORE: "store_unusable",
+    ExitCode.LEASE: "lease_held",
+    ExitCode.ACCOUNT: "account_unusable",
+    ExitCode.STATE: "refused_in_this_state",
+    ExitCode.INTERNAL: "internal",
+}
+_REMEDY = {
+    ExitCode.LEASE: "stop the other keeper (`keeper status` names its process), or add --standby",
+    ExitCode.ACCOUNT: "see `keeper check`",
+    ExitCode.INTERNAL: REPORT_IT,
+}

@@ -157,7 +157,7 @@ def _fold(event: Event, position: Decimal, orders: dict[str, Resting]) -> Decima
     return position
 
 
-def _aged(  # noqa: PLR0913, PLR0917 - the fields of a picture, one by one
+def _aged(
     at_ms: int,
     until_ms: int,
     position: Decimal,

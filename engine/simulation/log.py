@@ -6,6 +6,7 @@ the venue's milliseconds, quantities positive except ``position``, which is sign
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -76,3 +77,97 @@ class Filled:
 
 
 Event = Placed | Changed | Filled
+
+
+Entry = Mapping[str, object]
+
+
+def read_log(entries: Iterable[Entry]) -> list[Event]:
+    """Return the events of the venue's log entries, oldest first.
+
+    An order's first entry is its placement, whatever its status; a cancel that answers a request
+    is ``api``, one by somebody's hand ``hand``, every other end ``market``.
+    """
+    events: list[Event] = []
+    seen: set[str] = set()
+    asked: set[str] = set()
+    for entry in entries:
+        kind = entry.get("kind")
+        if kind == "request":
+            asked = _named_for_cancel(entry)
+        elif kind == "order":
+            exchange_id = _exchange_id(entry)
+            if exchange_id not in seen:
+                seen.add(exchange_id)
+                events.append(_placed(entry, exchange_id))
+            if str(entry["status"]) != "NEW":
+                events.append(_changed(entry, exchange_id, asked))
+        elif kind == "fill":
+            events.append(_filled(entry))
+    return events
+
+
+def last_ms(entries: Sequence[Entry]) -> int:
+    """Return the time of the last entry, 0 for an empty log."""
+    return _int(entries[-1]["at_ms"]) if entries else 0
+
+
+def _exchange_id(entry: Entry) -> str:
+    name = "algo_id" if entry["book"] == "algo" else "order_id"
+    return f"{entry['book']}:{entry[name]}"
+
+
+def _placed(entry: Entry, exchange_id: str) -> Placed:
+    is_whole = bool(entry["close_position"])
+    trigger = Decimal(str(entry["trigger_price"]))
+    return Placed(
+        n=_int(entry["n"]),
+        at_ms=_int(entry["at_ms"]),
+        book=str(entry["book"]),
+        exchange_id=exchange_id,
+        client_id=str(entry["client_id"]),
+        side=str(entry["side"]),
+        type=str(entry["type"]),
+        quantity=None if is_whole else Decimal(str(entry["quantity"])),
+        trigger_price=None if trigger == 0 else trigger,
+        reduce_only=bool(entry["reduce_only"]),
+        close_position=is_whole,
+        position_side=str(entry["position_side"]),
+    )
+
+
+def _changed(entry: Entry, exchange_id: str, asked: set[str]) -> Changed:
+    status = str(entry["status"])
+    by = "market"
+    if status == "CANCELED":
+        names = {str(entry["client_id"]), exchange_id.partition(":")[2]}
+        by = "api" if names & asked else "hand"
+    n, at_ms = _int(entry["n"]), _int(entry["at_ms"])
+    return Changed(n, at_ms, str(entry["book"]), exchange_id, status, by)
+
+
+def _named_for_cancel(entry: Entry) -> set[str]:
+    """Return the ids a cancelling request names, none for any other request."""
+    params = entry.get("params")
+    if entry.get("verb") != "DELETE" or not isinstance(params, Mapping):
+        return set()
+    return {str(value) for value in params.values()}
+
+
+def _filled(entry: Entry) -> Filled:
+    algo_id = entry.get("algo_id")
+    return Filled(
+        n=_int(entry["n"]),
+        at_ms=_int(entry["at_ms"]),
+        exchange_id=f"regular:{entry['order_id']}",
+        algo_id=None if algo_id is None else f"algo:{algo_id}",
+        client_id=str(entry["client_id"]),
+        side=str(entry["side"]),
+        price=Decimal(str(entry["price"])),
+        quantity=Decimal(str(entry["quantity"])),
+        position=Decimal(str(entry["position_after"])),
+    )
+
+
+def _int(value: object) -> int:
+    return int(str(value))
