@@ -188,8 +188,10 @@ def _settings(
     switches = dict(scenario.switches) if scenario is not None else {}
     switches.update(options.switches)
     wallet = options.wallet
+    touch_quantity = options.touch_quantity
     position = None
     if scenario is not None:
+        touch_quantity = touch_quantity or scenario.touch_quantity
         wallet = scenario.account.wallet if wallet is None else wallet
         standing = scenario.account.position
         if standing is not None:
@@ -211,7 +213,7 @@ def _settings(
         wallet=Decimal(1000) if wallet is None else wallet,
         position=position,
         first_price=first_price,
-        touch_quantity=options.touch_quantity,
+        touch_quantity=touch_quantity,
         keys=keys,
         switches=chosen,
         log_limit=log_limit,

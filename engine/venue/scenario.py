@@ -146,7 +146,11 @@ class WrittenKill:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A whole file, checked; everything in it is ordered by time."""
+    """A whole file, checked; everything in it is ordered by time.
+
+    `touch_quantity` is the most that resting orders fill at one price (None: all of it). `expect`
+    holds what must be found: of a mapping the keys it names, of a list every item in its order.
+    """
 
     name: str
     symbol: str
@@ -163,6 +167,7 @@ class Scenario:
     switches: Mapping[str, str]
     start: datetime | None = None
     feed_step_ms: int | None = None
+    touch_quantity: Decimal | None = None
 
     @property
     def start_price(self) -> Decimal:

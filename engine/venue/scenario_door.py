@@ -178,6 +178,7 @@ class _File(_Strict):
     why: str = ""
     start: AwareDatetime | None = None
     feed_step: Annotated[Seconds, Field(gt=0)] | None = None
+    touch_quantity: Quantity | None = None
 
 
 def parse_scenario(text: str, *, name: str, file: str) -> Scenario:
@@ -254,6 +255,7 @@ def _as_value(parsed: _File, name: str, file: str) -> Scenario:
         switches={key: _plain(value) for key, value in parsed.switches.items()},
         start=start,
         feed_step_ms=None if parsed.feed_step is None else _ms(parsed.feed_step),
+        touch_quantity=parsed.touch_quantity,
     )
 
 
@@ -310,8 +312,6 @@ def _refusal(error: ValidationError, raw: Mapping[str, object], file: str) -> Sc
         message = "is not a known key"
         remedy = _nearest(loc)
         value = loc[-1]
-    elif problem["type"] == "missing":
-        message, value, remedy = "is missing", "", f"add {loc[-1]}"
     elif where.startswith("feed."):
         message = "is not a feed row"
         value = _shown(_at(raw, loc[:2]))
@@ -320,6 +320,8 @@ def _refusal(error: ValidationError, raw: Mapping[str, object], file: str) -> Sc
             "write [seconds, last] or [seconds, last, mark], seconds with at most 3 decimals, "
             "or {at, bar: [open, high, low, close], seconds}"
         )
+    elif problem["type"] == "missing":
+        message, value, remedy = "is missing", "", f"add {loc[-1]}"
     elif where == "scenario":
         remedy = "this version reads 'scenario: 1'"
     if more > 0:
