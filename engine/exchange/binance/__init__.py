@@ -1,0 +1,1 @@
+"""Binance USDⓈ-M futures through python-binance: translation, fates, lanes, clock, stream."""

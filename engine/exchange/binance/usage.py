@@ -1,0 +1,98 @@
+"""What the exchange said about our request weight and order counts, gathered from every lane.
+
+Invariant: a counter is only told for the window it belongs to; a new minute starts at 0.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from engine.exchange.binance.fates import Headers
+from engine.exchange.port import Usage
+
+MINUTE_MS = 60_000
+TEN_SECONDS_MS = 10_000
+WEIGHT = "x-mbx-used-weight-1m"
+ORDERS_1M = "x-mbx-order-count-1m"
+ORDERS_10S = "x-mbx-order-count-10s"
+
+
+class _Window:
+    """The highest count reported inside the present window of exchange time."""
+
+    def __init__(self, length_ms: int) -> None:
+        self._length_ms = length_ms
+        self._index = -1
+        self._count = 0
+
+    def note(self, header: str | None, now_ms: int) -> None:
+        if header is None or not header.isdecimal():
+            return
+        index = now_ms // self._length_ms
+        count = int(header)
+        self._count = max(self._count, count) if index == self._index else count
+        self._index = index
+
+    def at(self, now_ms: int) -> int:
+        return self._count if now_ms // self._length_ms == self._index else 0
+
+
+class UsageMeter:
+    """Counts requests, weights, failures and blocks; every lane reports to it."""
+
+    def __init__(self, weight_limit: int) -> None:
+        self._lock = threading.Lock()
+        self._weight_limit = weight_limit
+        self._weight = _Window(MINUTE_MS)
+        self._orders_1m = _Window(MINUTE_MS)
+        self._orders_10s = _Window(TEN_SECONDS_MS)
+        self._requests = 0
+        self._weight_spent = 0
+        self._failures = 0
+        self._blocked_until_ms = 0
+
+    def spend(self, requests: int, weight: int) -> None:
+        """Count requests that left, of this weight each."""
+        with self._lock:
+            self._requests += requests
+            self._weight_spent += requests * weight
+
+    def note_headers(self, headers: Headers, now_ms: int) -> None:
+        """Take the counters an answer carries."""
+        with self._lock:
+            self._weight.note(headers.get(WEIGHT), now_ms)
+            self._orders_1m.note(headers.get(ORDERS_1M), now_ms)
+            self._orders_10s.note(headers.get(ORDERS_10S), now_ms)
+
+    def note_answered(self) -> None:
+        """Count an answer, whatever it says: the exchange is there."""
+        with self._lock:
+            self._failures = 0
+
+    def note_failure(self) -> None:
+        """Count a request that got no usable answer."""
+        with self._lock:
+            self._failures += 1
+
+    def block(self, until_ms: int) -> None:
+        """Keep silent until ``until_ms`` (429/418); a block never gets shorter."""
+        with self._lock:
+            self._blocked_until_ms = max(self._blocked_until_ms, until_ms)
+
+    def is_blocked(self, now_ms: int) -> bool:
+        """Return whether nothing may be sent now."""
+        return now_ms < self._blocked_until_ms
+
+    def usage(self, now_ms: int) -> Usage:
+        """Return the counters as of now."""
+        with self._lock:
+            return Usage(
+                weight_used=self._weight.at(now_ms),
+                weight_limit=self._weight_limit,
+                orders_10s=self._orders_10s.at(now_ms),
+                orders_1m=self._orders_1m.at(now_ms),
+                blocked_until_ms=self._blocked_until_ms,
+                requests=self._requests,
+                weight_spent=self._weight_spent,
+                consecutive_failures=self._failures,
+            )

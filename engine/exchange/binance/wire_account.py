@@ -1,0 +1,138 @@
+"""Translate position, wallet, modes, rates and income into domain values; no IO.
+
+A flat symbol may be missing from positionRisk v3 altogether: that list, when it is well formed,
+says "flat". Everything else that is missing is an error.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.domain.errors import Indeterminate
+from engine.domain.numbers import ZERO
+from engine.domain.observation import AccountMode, AccountReport, Income, Rates, SymbolConfig
+from engine.domain.position import PositionReport
+from engine.domain.terms import Side
+from engine.exchange.binance.fields import (
+    Row,
+    flag,
+    identifier,
+    number,
+    number_or_none,
+    positive_or_none,
+    row,
+    rows,
+    text,
+    text_or_empty,
+    whole,
+)
+
+_MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False, "CROSS": False}
+_FLAT = PositionReport(
+    side=None,
+    quantity=ZERO,
+    entry_price=ZERO,
+    mark_price=ZERO,
+    unrealized_pnl=ZERO,
+    liquidation_price=None,
+    updated_ms=0,
+)
+
+
+def position(payload: object, symbol: str) -> PositionReport:
+    """Read the position of ``symbol`` from positionRisk; a mark price of 0 means "not told".
+
+    In hedge mode the side that holds something is reported; two held sides at once do not fit
+    one report and are refused with the field's name.
+    """
+    listed = [row(item, "position") for item in rows(payload, "positions")]
+    ours = [fields for fields in listed if text(fields, "symbol") == symbol]
+    held = [fields for fields in ours if number(fields, "positionAmt") != 0]
+    if len(held) > 1:
+        raise Indeterminate("positionSide: both sides of the symbol are held")
+    chosen = held or ours
+    return _position(chosen[0]) if chosen else _FLAT
+
+
+def _position(fields: Row) -> PositionReport:
+    amount = number(fields, "positionAmt")
+    return PositionReport(
+        side=_side(fields, amount),
+        quantity=abs(amount),
+        entry_price=number(fields, "entryPrice"),
+        mark_price=number_or_none(fields, "markPrice") or ZERO,
+        unrealized_pnl=number(fields, "unRealizedProfit"),
+        liquidation_price=positive_or_none(fields, "liquidationPrice"),
+        updated_ms=whole(fields, "updateTime"),
+    )
+
+
+def _side(fields: Row, amount: Decimal) -> Side | None:
+    if amount == 0:
+        return None
+    if text_or_empty(fields, "positionSide") == "SHORT":
+        return Side.SHORT
+    return Side.LONG if amount > 0 else Side.SHORT
+
+
+def account(payload: object, margin_asset: str) -> AccountReport:
+    """Read the wallet of the margin asset from account v3, isolated positions included."""
+    fields = row(payload, "account")
+    for item in rows(fields.get("assets"), "assets"):
+        asset = row(item, "asset")
+        if text(asset, "asset") == margin_asset:
+            return AccountReport(
+                wallet=number(asset, "walletBalance"),
+                unrealized_pnl=number(asset, "unrealizedProfit"),
+                available=number(asset, "availableBalance"),
+            )
+    raise Indeterminate(f"assets: {margin_asset} is missing")
+
+
+def symbol_config(payload: object, symbol: str) -> SymbolConfig:
+    """Read leverage and margin type of ``symbol`` from symbolConfig."""
+    items = payload if isinstance(payload, list) else [payload]
+    for item in items:
+        fields = row(item, "symbol config")
+        if text(fields, "symbol") == symbol:
+            word = text(fields, "marginType").upper()
+            if word not in _MARGIN_TYPES:
+                raise Indeterminate(f"marginType: {word!r} is not known")
+            return SymbolConfig(whole(fields, "leverage"), _MARGIN_TYPES[word])
+    raise Indeterminate(f"symbol config: {symbol} is missing")
+
+
+def account_mode(payload: object) -> AccountMode:
+    """Read position mode and multi-assets mode from accountConfig."""
+    fields = row(payload, "account config")
+    return AccountMode(
+        is_hedge=flag(fields, "dualSidePosition"),
+        is_multi_assets=flag(fields, "multiAssetsMargin"),
+    )
+
+
+def can_trade(payload: object) -> bool:
+    """Read from accountConfig whether the account may trade."""
+    return flag(row(payload, "account config"), "canTrade")
+
+
+def rates(payload: object) -> Rates:
+    """Read the commission rates, as fractions."""
+    fields = row(payload, "commission rate")
+    return Rates(number(fields, "makerCommissionRate"), number(fields, "takerCommissionRate"))
+
+
+def incomes(payload: object) -> tuple[Income, ...]:
+    """Read lines of the income history, oldest first as the exchange lists them."""
+    return tuple(_income(row(item, "income")) for item in rows(payload, "incomes"))
+
+
+def _income(fields: Row) -> Income:
+    return Income(
+        kind=text(fields, "incomeType"),
+        amount=number(fields, "income"),
+        asset=text(fields, "asset"),
+        symbol=text_or_empty(fields, "symbol"),
+        at_ms=whole(fields, "time"),
+        transfer_id=identifier(fields, "tranId"),
+    )
