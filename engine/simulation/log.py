@@ -29,6 +29,7 @@ class Placed:
     reduce_only: bool
     close_position: bool
     position_side: str = "BOTH"
+    price: Decimal | None = None
 
     @property
     def own_id(self) -> ClientOrderId | None:
@@ -119,7 +120,7 @@ def _exchange_id(entry: Entry) -> str:
 
 def _placed(entry: Entry, exchange_id: str) -> Placed:
     is_whole = bool(entry["close_position"])
-    trigger = Decimal(str(entry["trigger_price"]))
+    trigger, price = Decimal(str(entry["trigger_price"])), Decimal(str(entry["price"]))
     return Placed(
         n=_int(entry["n"]),
         at_ms=_int(entry["at_ms"]),
@@ -133,6 +134,7 @@ def _placed(entry: Entry, exchange_id: str) -> Placed:
         reduce_only=bool(entry["reduce_only"]),
         close_position=is_whole,
         position_side=str(entry["position_side"]),
+        price=None if price == 0 else price,
     )
 
 
