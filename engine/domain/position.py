@@ -111,7 +111,8 @@ class Life:
     ``initial_stop`` is S of RULES E1 and the floor's level; ``stop_level`` the level in force, the
     tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
     when the entry became final (RULES F6). ``withdrawing`` / ``closing`` name the reason why the
-    entry is being withdrawn / the position is being closed. ``naked_ms``, ``naked_quantity_s``,
+    entry is being withdrawn / the position is being closed. ``crossed_since_ms``: since when the
+    working price lies beyond the level in force while the position stands. ``naked_ms``, ``naked_quantity_s``,
     ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms`` is up to where.
     """
 
@@ -156,6 +157,7 @@ class Life:
     closing_why: str = ""
     closing_ms: int | None = None
     cover_refused_since_ms: int | None = None
+    crossed_since_ms: int | None = None
     flat_seen_ms: int | None = None
     flat_reads: int = 0
     closed_ms: int | None = None
@@ -166,6 +168,7 @@ class Life:
     uncovered_quantity: Decimal = ZERO
     naked_ms: int = 0
     naked_quantity_s: Decimal = ZERO
+    is_loose: bool = False
     loose_ms: int = 0
     accounted_ms: int | None = None
 

@@ -1,0 +1,213 @@
+"""Targets: TP1 takes its part, one target for the runner, and the sweep after flat (RULES F6, F9).
+
+Targets are placed once the entry is final, on the base quantity; a target whose price is already
+reached is executed at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
+from engine.domain.identity import OrderRole
+from engine.domain.instrument import Instrument
+from engine.domain.limits import NoSplit
+from engine.domain.order import Order, OrderStatus, OrderTerms
+from engine.domain.position import ExitReason, Life, Origin
+from engine.domain.terms import ActionClass, OrderType, WorkingPrice
+from engine.plan.protection import CANCEL_RETRY_MS
+from engine.plan.situation import NOTHING, Proposal, Situation, cancel
+
+TARGET_PRICE = WorkingPrice.LAST
+"""Targets fire on traded prices: what the position can be sold at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How the base divides: TP1's part (None: everything) and whether a runner remains."""
+
+    tp1_quantity: Decimal | None
+    has_runner: bool
+
+
+def split_of(life: Life, instrument: Instrument, policy: NoSplit) -> Split:
+    """Return the split of RULES F6; both parts must be tradable, else the policy decides."""
+    base = life.base_quantity or life.quantity
+    part = instrument.floor_quantity(base * life.tp1_fraction)
+    if part >= instrument.tradable_min and base - part >= instrument.tradable_min:
+        return Split(part, has_runner=True)
+    if part >= base or policy is NoSplit.TP1:
+        return Split(None, has_runner=False)
+    return Split(None, has_runner=True)
+
+
+def take_first_target(situation: Situation) -> Proposal:
+    """Keep TP1 resting for its part, or execute it when its price is already reached."""
+    life, instrument = _manageable(situation)
+    if life is None or instrument is None or life.tp1_price is None:
+        return NOTHING
+    if life.tp1_done_ms is not None:
+        return NOTHING
+    split = split_of(life, instrument, situation.limits.no_split)
+    if split.tp1_quantity is None and split.has_runner:
+        return _touch(situation, life)
+    orders = situation.ledger.of_life(OrderRole.TP1)
+    working = [o for o in orders if o.may_rest]
+    outdated = [o for o in working if not _fits(o, life.tp1_price, split.tp1_quantity)]
+    if working:
+        return Proposal(actions=_cancels(situation, outdated, "take_first_target"))
+    price = situation.observation.working(TARGET_PRICE)
+    if price is None:
+        return NOTHING
+    quantity = split.tp1_quantity
+    is_reached = life.side.gain(life.tp1_price, price) >= 0
+    if is_reached and quantity is None:
+        return _close(situation, life, ExitReason.TP1)
+    terms = OrderTerms(
+        client_id=situation.next_id(OrderRole.TP1),
+        side=life.side.closing,
+        type=OrderType.MARKET if is_reached else OrderType.TAKE_PROFIT_MARKET,
+        quantity=quantity,
+        trigger_price=None if is_reached else life.tp1_price,
+        working_price=TARGET_PRICE,
+        reduce_only=quantity is not None,
+        close_position=quantity is None,
+    )
+    reason = "tp1_reached" if is_reached else "tp1_missing"
+    return Proposal(
+        actions=(PlaceOrder(terms, ActionClass.MANAGE, "take_first_target", reason),)
+    )
+
+
+def keep_runner_target(situation: Situation) -> Proposal:
+    """Keep one closePosition target for what TP1 leaves: the zone exit, or TP2."""
+    life, instrument = _manageable(situation)
+    if life is None or instrument is None:
+        return NOTHING
+    if not split_of(life, instrument, situation.limits.no_split).has_runner:
+        return NOTHING
+    wanted = runner_target(life, instrument)
+    if wanted is None:
+        return NOTHING
+    role, trigger = wanted
+    working = [
+        o
+        for o in situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+        if o.may_rest
+    ]
+    if working:
+        outdated = [o for o in working if o.role is not role or o.terms.trigger_price != trigger]
+        return Proposal(actions=_cancels(situation, outdated, "keep_runner_target"))
+    price = situation.observation.working(TARGET_PRICE)
+    if price is None:
+        return NOTHING
+    if life.side.gain(trigger, price) >= 0:
+        return _close(situation, life, ExitReason(role.value))
+    terms = OrderTerms(
+        client_id=situation.next_id(role),
+        side=life.side.closing,
+        type=OrderType.TAKE_PROFIT_MARKET,
+        trigger_price=trigger,
+        working_price=TARGET_PRICE,
+        close_position=True,
+    )
+    return Proposal(
+        actions=(PlaceOrder(terms, ActionClass.MANAGE, "keep_runner_target", f"{role}_missing"),)
+    )
+
+
+def runner_target(life: Life, instrument: Instrument) -> tuple[OrderRole, Decimal] | None:
+    """Return role and trigger of the runner's one target (RULES F9).
+
+    The zone's near edge where it lies between TP1 and TP2, else TP2.
+    """
+    side = life.side
+    if life.zone is not None:
+        edge = instrument.price_toward_more_risk(side, life.zone.near_edge(side))
+        start = life.tp1_price or life.entry_price or life.limit_price
+        is_before_tp2 = life.tp2_price is None or side.gain(edge, life.tp2_price) > 0
+        if side.gain(start, edge) > 0 and is_before_tp2:
+            return OrderRole.LIQUIDATION_EXIT, edge
+    if life.tp2_price is None:
+        return None
+    return OrderRole.TP2, instrument.price_toward_more_risk(side, life.tp2_price)
+
+
+def sweep(situation: Situation) -> Proposal:
+    """Cancel every own order that may rest once flat is proven; foreign ones are not touched."""
+    life = situation.ledger.life
+    if life is not None and (life.closed_ms is None or life.swept_ms is not None):
+        return NOTHING
+    if life is None and situation.ledger.position_quantity != 0:
+        return NOTHING
+    if not situation.has_picture:
+        return Proposal(holds=(Hold("sweep", "picture_missing"),))
+    rest = [
+        o
+        for o in situation.ledger.orders
+        if o.may_rest
+        and (o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS)
+    ]
+    return Proposal(
+        actions=tuple(
+            CancelOrder(
+                client_id=o.id,
+                book=o.terms.book,
+                action_class=ActionClass.RECONCILE,
+                rule="sweep",
+                reason="flat",
+                proof=Proof.FLAT_PROVEN,
+            )
+            for o in rest
+        )
+    )
+
+
+def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:
+    """Return life and instrument when targets may be kept: open, entry final, not closing."""
+    life = situation.ledger.life
+    if (
+        life is None
+        or not life.is_open
+        or life.quantity == 0
+        or life.closing is not None
+        or life.flat_seen_ms is not None
+        or life.origin is Origin.ORPHAN
+        or not situation.ledger.entries_are_final
+        or life.base_quantity is None
+    ):
+        return None, None
+    return life, situation.instrument
+
+
+def _touch(situation: Situation, life: Life) -> Proposal:
+    """Mark TP1 done by touch alone: nothing leaves, breakeven is armed (``no_split: runner``)."""
+    best = life.best_price
+    if life.tp1_price is None or best is None or life.side.gain(life.tp1_price, best) < 0:
+        return NOTHING
+    return Proposal(life=replace(life, tp1_done_ms=situation.now_ms))
+
+
+def _close(situation: Situation, life: Life, reason: ExitReason) -> Proposal:
+    return Proposal(
+        life=replace(
+            life, closing=reason, closing_why="target_reached", closing_ms=situation.now_ms
+        )
+    )
+
+
+def _fits(order: Order, trigger: Decimal, quantity: Decimal | None) -> bool:
+    terms = order.terms
+    if order.status is not OrderStatus.WORKING or terms.type is OrderType.MARKET:
+        return True  # firing or executing: leave it alone
+    return terms.trigger_price == trigger and terms.quantity == quantity
+
+
+def _cancels(situation: Situation, orders: list[Order], rule: str) -> tuple[Action, ...]:
+    return tuple(
+        cancel(o, rule, "target_outdated")
+        for o in orders
+        if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS
+    )
+

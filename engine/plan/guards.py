@@ -1,0 +1,81 @@
+"""Guards: what the engine's own condition takes out of a proposal (RULES G4, G5, B6).
+
+A guard may only hold back. Protection is held back by nothing but the lease being somebody
+else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder
+from engine.domain.identity import OrderRole
+from engine.domain.terms import ActionClass, Rights
+from engine.plan.situation import Proposal, Situation
+
+
+def permitted(situation: Situation, proposal: Proposal) -> Proposal:
+    """Return the proposal without the actions the condition forbids, each with a hold."""
+    reasons = {id(a): _why_held(situation, a) for a in proposal.actions}
+    held = [(a, r) for a in proposal.actions if (r := reasons[id(a)]) is not None]
+    if not held:
+        return proposal
+    holds = tuple(Hold(_rule_of(a), reason, _name_of(a)) for a, reason in held)
+    kept = tuple(a for a in proposal.actions if reasons[id(a)] is None)
+    begins = any(isinstance(a, PlaceOrder) and a.rule == "arm" for a, _ in held)
+    return replace(
+        proposal,
+        actions=kept,
+        holds=proposal.holds + holds,
+        life=None if begins else proposal.life,
+    )
+
+
+def _why_held(situation: Situation, action: Action) -> str | None:
+    condition = situation.condition
+    if condition.rights is Rights.NONE:
+        return "lease_held_by_another"
+    if condition.blocked_until_ms > situation.now_ms:
+        return "rate_limited"
+    is_add_only = condition.rights is Rights.ADD_ONLY or not condition.is_store_writable
+    if is_add_only and not _only_adds(action):
+        return "lease_unreachable" if condition.is_store_writable else "store_unwritable"
+    is_entering = _class_of(action) is ActionClass.ENTER
+    if is_entering and condition.halts:
+        return "halted"
+    if is_entering and condition.is_breaker_open:
+        return "breaker_open"
+    return None
+
+
+def _only_adds(action: Action) -> bool:
+    """Return whether an action only adds protection, withdraws an entry, or closes (G4)."""
+    match action:
+        case PlaceOrder():
+            return action.terms.role.is_stop or action.terms.role is OrderRole.EMERGENCY
+        case CancelOrder():
+            return action.client_id.role is OrderRole.ENTRY
+        case Configure():
+            return False
+        case Halt():
+            return True
+
+
+def _class_of(action: Action) -> ActionClass:
+    return ActionClass.PROTECT if isinstance(action, Halt) else action.action_class
+
+
+def _rule_of(action: Action) -> str:
+    return action.rule
+
+
+def _name_of(action: Action) -> str:
+    match action:
+        case PlaceOrder():
+            return str(action.terms.client_id)
+        case CancelOrder():
+            return str(action.client_id)
+        case Configure():
+            return action.reason
+        case Halt():
+            return action.code

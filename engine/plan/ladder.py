@@ -1,0 +1,186 @@
+"""When a position must be closed now, and the ladder that closes it until flat (RULES F4, F11).
+
+Steps: reduce-only MARKET in slices; where the exchange refuses that form or leaves a remainder,
+reduce-only LIMIT IOC at the edge of the price band; then LIMIT GTC at the best opposite price,
+re-priced each second; dust that none of them takes, a closePosition target one tick away.
+Stops stay where they are until flat is proven.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.domain.action import Action, Hold, PlaceOrder
+from engine.domain.condition import Command
+from engine.domain.decision import Decided
+from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.instrument import Instrument
+from engine.domain.limits import HoldOrClose, OrphanPolicy
+from engine.domain.order import Order, OrderStatus, OrderTerms
+from engine.domain.position import ExitReason, Life, Origin
+from engine.domain.terms import ActionClass, OrderSide, OrderType, TimeInForce
+from engine.plan.situation import NOTHING, Proposal, Situation, cancel
+
+MARKET_REFUSED = frozenset({-4131, -1008})
+REPRICE_MS = 1_000
+CONFIRMING_LOOKS = 2
+
+
+def begin_closing(situation: Situation) -> Proposal:
+    """Decide that the position must be closed now, and say why; the ladder does it."""
+    life = situation.ledger.life
+    if life is None or not life.is_open or life.closing is not None or life.quantity == 0:
+        return NOTHING
+    why = _why_close(situation, life)
+    if why is None:
+        return NOTHING
+    reason, detail = why
+    return Proposal(
+        life=replace(life, closing=reason, closing_why=detail, closing_ms=situation.now_ms)
+    )
+
+
+def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | None:
+    limits, now_ms, inbox = situation.limits, situation.now_ms, situation.inbox
+    if any(c.command is Command.FLATTEN for c in situation.condition.commands):
+        return ExitReason.FLATTEN, "operator"
+    if life.origin is Origin.ORPHAN:
+        is_unwanted = limits.orphan is OrphanPolicy.FLATTEN
+        return (ExitReason.FLATTEN, "orphan_policy") if is_unwanted else None
+    if life.crossed_since_ms is not None:
+        stands_ms = now_ms - life.crossed_since_ms
+        if life.uncovered_quantity > 0 or stands_ms >= limits.trigger_grace_ms:
+            return ExitReason.EMERGENCY, "stop_crossed"
+    refused_ms = life.cover_refused_since_ms
+    if refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms:
+        return ExitReason.EMERGENCY, "cover_refused"
+    decision = inbox.decision
+    if decision is None or inbox.consecutive_looks < CONFIRMING_LOOKS:
+        return None
+    is_fresh = now_ms - decision.made_ms <= limits.decision_stale_ms
+    if not is_fresh or decision.made_ms <= life.decision_made_ms:
+        return None
+    if decision.action is Decided.FLAT and limits.on_flat is HoldOrClose.CLOSE:
+        return ExitReason.FLAT_DECISION, decision.id
+    if decision.side is life.side.opposite and limits.on_opposite is HoldOrClose.CLOSE:
+        return ExitReason.OPPOSITE_DECISION, decision.id
+    return None
+
+
+def close_position(situation: Situation) -> Proposal:
+    """Take the next step of the ladder while a position that must be closed still stands."""
+    life, instrument = situation.ledger.life, situation.instrument
+    if life is None or life.closing is None or life.quantity == 0 or life.closed_ms is not None:
+        return NOTHING
+    if instrument is None:
+        return Proposal(holds=(Hold("close_position", "instrument_unknown"),))
+    attempts = situation.ledger.of_life(OrderRole.EMERGENCY)
+    resting = [o for o in attempts if o.status.is_resting]
+    actions: list[Action] = [
+        cancel(o, "close_position", "ladder", ActionClass.PROTECT)
+        for o in situation.ledger.of_life(OrderRole.TP1, OrderRole.TP2)
+        if o.terms.type is OrderType.LIMIT and o.may_rest and o.cancel_sent_ms is None
+    ]
+    if resting:
+        oldest_ms = min(o.intended_ms for o in resting)
+        if situation.now_ms - oldest_ms < REPRICE_MS:
+            return Proposal(actions=tuple(actions), holds=(Hold("close_position", "attempt_works"),))
+        actions += [cancel(o, "close_position", "reprice", ActionClass.PROTECT) for o in resting]
+        return Proposal(actions=tuple(actions))
+    first = situation.ledger.next_revision(OrderRole.EMERGENCY)
+    for offset, terms in enumerate(_step(situation, life, instrument, attempts)):
+        client_id = ClientOrderId(
+            life.decision_id, life.generation, OrderRole.EMERGENCY, first + offset
+        )
+        actions.append(
+            PlaceOrder(
+                replace(terms, client_id=client_id),
+                ActionClass.PROTECT,
+                "close_position",
+                str(life.closing),
+            )
+        )
+    return Proposal(actions=tuple(actions))
+
+
+SLICES_MAX = 5
+
+
+def _step(
+    situation: Situation, life: Life, instrument: Instrument, attempts: tuple[Order, ...]
+) -> list[OrderTerms]:
+    """Return the orders of the next step, by what became of the one before."""
+    last = attempts[-1] if attempts else None
+    blank = ClientOrderId(life.decision_id, life.generation, OrderRole.EMERGENCY, 0)
+    side = life.side.closing
+    if life.quantity < instrument.tradable_min:
+        return [_dust(situation, life, instrument, blank)]
+    if last is None or not _market_failed(attempts):
+        slices: list[OrderTerms] = []
+        left = life.quantity
+        while left > 0 and len(slices) < SLICES_MAX:
+            part = min(left, instrument.market_quantity_max)
+            slices.append(OrderTerms(blank, side, OrderType.MARKET, part, reduce_only=True))
+            left -= part
+        return slices
+    quantity = min(life.quantity, instrument.quantity_max)
+    tried_ioc = last.terms.time_in_force is TimeInForce.IOC and last.status.is_final
+    price = (
+        _best_opposite(situation, side) if tried_ioc else _band_edge(situation, instrument, side)
+    )
+    if price is None:
+        return [OrderTerms(blank, side, OrderType.MARKET, quantity, reduce_only=True)]
+    force = TimeInForce.GTC if tried_ioc else TimeInForce.IOC
+    return [
+        OrderTerms(
+            blank,
+            side,
+            OrderType.LIMIT,
+            quantity,
+            price=price,
+            reduce_only=True,
+            time_in_force=force,
+        )
+    ]
+
+
+def _market_failed(attempts: tuple[Order, ...]) -> bool:
+    """Return whether the market form was refused for good or left a remainder last time."""
+    last = attempts[-1]
+    if last.terms.type is not OrderType.MARKET:
+        return True
+    if last.status is OrderStatus.REJECTED:
+        return last.code in MARKET_REFUSED
+    return last.status is OrderStatus.EXPIRED
+
+
+def _band_edge(situation: Situation, instrument: Instrument, side: OrderSide) -> Decimal | None:
+    """Return the PERCENT_PRICE edge rounded inside: the worst price the exchange lets us take."""
+    mark = situation.observation.mark_price
+    if mark is None:
+        return None
+    if side is OrderSide.SELL:
+        return instrument.ceil_price(mark * instrument.multiplier_down)
+    return instrument.floor_price(mark * instrument.multiplier_up)
+
+
+def _best_opposite(situation: Situation, side: OrderSide) -> Decimal | None:
+    quote = situation.observation.quote
+    if quote is None:
+        return None
+    return quote.value.bid if side is OrderSide.SELL else quote.value.ask
+
+
+def _dust(
+    situation: Situation, life: Life, instrument: Instrument, blank: ClientOrderId
+) -> OrderTerms:
+    """Return a closePosition target one tick away: it sizes itself (RULES F11)."""
+    price = situation.observation.last_price or life.limit_price
+    return OrderTerms(
+        blank,
+        life.side.closing,
+        OrderType.TAKE_PROFIT_MARKET,
+        trigger_price=price + life.side.sign * instrument.tick_size,
+        close_position=True,
+    )

@@ -1,0 +1,63 @@
+"""Policy as an ordered list of small rules: reading the list is reading the policy.
+
+Protection speaks first, entries last. Each rule sees the situation as the rules before it leave
+it. The planner is pure: the same Situation gives the same Plan, ids included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.domain.action import Action, GateResult, Hold, Next, Plan
+from engine.plan.entry import arm, enter
+from engine.plan.exits import keep_runner_target, sweep, take_first_target
+from engine.plan.guards import permitted
+from engine.plan.ladder import begin_closing, close_position
+from engine.plan.protection import place_floor, protect_position, retire_spare_stops
+from engine.plan.ratchet import tighten_stop
+from engine.plan.situation import Proposal, Situation
+from engine.plan.withdrawal import disarm, withdraw_entry
+
+Rule = Callable[[Situation], Proposal]
+
+RULES: tuple[Rule, ...] = (
+    begin_closing,
+    protect_position,
+    place_floor,
+    withdraw_entry,
+    take_first_target,
+    keep_runner_target,
+    tighten_stop,
+    close_position,
+    retire_spare_stops,
+    disarm,
+    sweep,
+    enter,
+    arm,
+)
+
+
+def make_plan(situation: Situation) -> Plan:
+    """Return what this tick does, and why it holds back what it does not."""
+    actions: list[Action] = []
+    holds: list[Hold] = []
+    gates: tuple[GateResult, ...] = ()
+    nexts: list[Next] = []
+    zone: tuple[Decimal, Decimal] | None = None
+    for rule in RULES:
+        proposal = permitted(situation, rule(situation))
+        situation = situation.after(proposal)
+        actions += proposal.actions
+        holds += proposal.holds
+        nexts += proposal.nexts
+        gates = proposal.gates or gates
+        zone = proposal.effective_zone or zone
+    return Plan(
+        ledger=situation.ledger,
+        actions=tuple(actions),
+        holds=tuple(holds),
+        gates=gates,
+        effective_zone=zone,
+        nexts=tuple(nexts),
+    )

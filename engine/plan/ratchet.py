@@ -1,0 +1,188 @@
+"""The ratchet: which tighter level the stop moves to now, if any (RULES F3, F4).
+
+Candidates come from breakeven, trailing and newer decisions; the tightest that keeps its distance
+from price wins. A level never loosens: a candidate is only ever compared upward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from engine.domain.action import Hold, Next, PlaceOrder
+from engine.domain.cover import is_behind
+from engine.domain.identity import OrderRole
+from engine.domain.instrument import Instrument
+from engine.domain.limits import KeepOrClose
+from engine.domain.numbers import ONE
+from engine.domain.position import ExitReason, LevelState, Life, Origin
+from engine.domain.terms import ActionClass, Side
+from engine.plan.protection import primary_terms, working_price
+from engine.plan.situation import NOTHING, Proposal, Situation
+from engine.plan.trailing import trail_candidates
+
+TAKER_RATE = Decimal("0.0005")
+"""Assumed exit rate until the account's own was read: the base tier (binance-usdm.md section 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A level somebody asks for, and the reason it is recorded under."""
+
+    level: Decimal
+    reason: str
+
+
+def tighten_stop(situation: Situation) -> Proposal:
+    """Move the stop to the tightest candidate; the old one rests until the new one is seen (F1)."""
+    life, instrument = situation.ledger.life, situation.instrument
+    if life is None or instrument is None or not _may_move(situation, life):
+        return NOTHING
+    working = working_price(situation)
+    price = situation.observation.working(working)
+    last = situation.observation.last_price
+    if price is None or last is None:
+        return NOTHING
+    even = _breakeven(situation, life, instrument)
+    if even is not None and _is_crossed(life, even, price):
+        if situation.limits.breakeven_crossed is KeepOrClose.CLOSE:
+            closed = replace(
+                life,
+                closing=ExitReason.BREAKEVEN_STOP,
+                closing_why="breakeven_crossed",
+                closing_ms=situation.now_ms,
+            )
+            return Proposal(life=closed)
+        even = None
+    candidates = [Candidate(even, "breakeven")] if even is not None else []
+    candidates += [Candidate(level, "trail") for level in trail_candidates(situation)]
+    newer = _from_decision(situation, life, instrument, price)
+    candidates += [Candidate(newer, "decision")] if newer is not None else []
+    best = tightest(life.side, candidates)
+    if best is None or not life.side.is_tighter(best.level, _bound(situation, life)):
+        return NOTHING
+    return _move(situation, life, instrument, best, min_distance_price(life.side, price, last))
+
+
+def tightest(side: Side, candidates: list[Candidate]) -> Candidate | None:
+    """Return the candidate that leaves least to lose; the first named wins a tie."""
+    best: Candidate | None = None
+    for candidate in candidates:
+        if best is None or side.is_tighter(candidate.level, best.level):
+            best = candidate
+    return best
+
+
+def min_distance_price(side: Side, working: Decimal, last: Decimal) -> Decimal:
+    """Return the price a stop must keep its distance from: the nearer of working and last."""
+    return side.wider(working, last)
+
+
+def gap_of(instrument: Instrument, min_gap_pct: Decimal, price: Decimal) -> Decimal:
+    """Return the least distance of a new stop from price: max(2 ticks, ``min_gap_pct``) (F3)."""
+    return max(2 * instrument.tick_size, price * min_gap_pct / 100)
+
+
+def _move(
+    situation: Situation, life: Life, instrument: Instrument, best: Candidate, price: Decimal
+) -> Proposal:
+    limits, now_ms = situation.limits, situation.now_ms
+    move = Next(best.reason, "now", f"stop_level -> {best.level}")
+    gap = gap_of(instrument, limits.min_gap_pct, price)
+    if life.side.gain(best.level, price) < gap:
+        hold = Hold("tighten_stop", "min_gap", f"{best.level} too near {price}")
+        return Proposal(holds=(hold,), nexts=(replace(move, when=f"price {gap} beyond"),))
+    if best.reason == "trail":
+        step = life.side.gain(life.level_in_force, best.level)
+        last_ms = max((lv.proposed_ms for lv in situation.ledger.levels), default=0)
+        if step < limits.min_step:
+            return Proposal(holds=(Hold("tighten_stop", "min_step"),), nexts=(move,))
+        if now_ms - last_ms < limits.min_interval_ms:
+            return Proposal(holds=(Hold("tighten_stop", "min_interval"),), nexts=(move,))
+    terms = primary_terms(
+        situation,
+        situation.next_id(OrderRole.STOP_PRIMARY),
+        best.level,
+        situation.quantity_to_cover,
+        working_price(situation),
+    )
+    if terms.quantity is not None and terms.quantity > instrument.market_quantity_max:
+        return Proposal(holds=(Hold("tighten_stop", "above_market_max"),))
+    return Proposal(
+        actions=(PlaceOrder(terms, ActionClass.MANAGE, "tighten_stop", best.reason),),
+        level_reason=best.reason,
+    )
+
+
+def _may_move(situation: Situation, life: Life) -> bool:
+    """Return whether the stop may be moved: open, covered, nothing else under way."""
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    return (
+        life.is_open
+        and life.quantity > 0
+        and life.closing is None
+        and life.flat_seen_ms is None
+        and life.origin is not Origin.ORPHAN
+        and life.uncovered_quantity == 0
+        and situation.has_picture
+        and situation.ledger.entries_are_final
+        and not any(o.is_unresolved for o in primaries)
+        and sum(o.may_rest for o in primaries) < situation.limits.possibly_resting_max
+    )
+
+
+def _bound(situation: Situation, life: Life) -> Decimal:
+    return life.side.tighter(
+        situation.ledger.binding_level or life.level_in_force, life.level_in_force
+    )
+
+
+def _is_crossed(life: Life, even: Decimal, price: Decimal) -> bool:
+    is_still_to_come = life.side.is_tighter(even, life.level_in_force)
+    return is_still_to_come and is_behind(life.side, even, price)
+
+
+def _breakeven(situation: Situation, life: Life, instrument: Instrument) -> Decimal | None:
+    """Return breakeven plus costs once TP1 is done, None before (RULES F5)."""
+    if life.tp1_done_ms is None or life.entry_price is None:
+        return None
+    rates = situation.observation.rates
+    return breakeven_level(
+        life, instrument, TAKER_RATE if rates is None else rates.value.taker
+    )
+
+
+def breakeven_level(life: Life, instrument: Instrument, taker_rate: Decimal) -> Decimal:
+    """Return the level at which exit proceeds pay entry, its fees and funding (RULES F5, E2).
+
+    Long: (entry + fees per unit + funding paid per unit) / (1 - taker); short mirrored. Rounded
+    toward less risk.
+    """
+    entry = life.entry_price or life.limit_price
+    quantity = life.base_quantity or life.quantity
+    sign = life.side.sign
+    fees = life.entry_commission / quantity
+    funding = max(-life.funding, Decimal(0)) / quantity
+    level = (entry + sign * (fees + funding)) / (ONE - sign * taker_rate)
+    return instrument.price_toward_less_risk(life.side, level)
+
+
+def _from_decision(
+    situation: Situation, life: Life, instrument: Instrument, price: Decimal
+) -> Decimal | None:
+    """Return the stop of a newer decision of our side, if it keeps its distance (RULES F10)."""
+    decision = situation.inbox.decision
+    if decision is None or decision.side is not life.side or decision.stop_loss is None:
+        return None
+    is_newer = decision.made_ms > life.decision_made_ms
+    is_fresh = situation.now_ms - decision.made_ms <= situation.limits.decision_stale_ms
+    if not is_newer or not is_fresh:
+        return None
+    level = instrument.price_toward_less_risk(life.side, decision.stop_loss)
+    distance = price * situation.limits.stop_distance_min_pct / 100
+    was_refused = any(
+        lv.state is LevelState.REFUSED and lv.level == level for lv in situation.ledger.levels
+    )
+    if was_refused or life.side.gain(level, price) < distance:
+        return None
+    return level

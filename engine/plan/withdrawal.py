@@ -1,0 +1,168 @@
+"""Withdrawing an entry in two steps that never share a plan (RULES E5, E6, E8, D3, D4).
+
+Step 1 cancels the entry. Step 2 cancels the armed stop, and needs proof: every entry order of the
+generation read by id as final with nothing executed, none of unknown fate, and a position read
+made after that which says 0. If anything executed, the stop stays and the life goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.domain.action import CancelOrder, Hold, Proof
+from engine.domain.condition import Command
+from engine.domain.decision import Decided, Decision
+from engine.domain.identity import OrderRole
+from engine.domain.order import OrderStatus
+from engine.domain.position import Life, Origin
+from engine.domain.terms import ActionClass
+from engine.plan.protection import CANCEL_RETRY_MS
+from engine.plan.situation import NOTHING, Proposal, Situation, cancel
+
+
+def withdraw_entry(situation: Situation) -> Proposal:
+    """Cancel the working entry when its reason is gone (step 1)."""
+    life = situation.ledger.life
+    if life is None or life.origin is not Origin.DECISION or life.closed_ms is not None:
+        return NOTHING
+    if life.withdrawing is None:
+        if life.is_open and situation.ledger.entries_are_final:
+            return NOTHING
+        why = _why_withdraw(situation, life)
+        if why is None:
+            return NOTHING
+        life = replace(life, withdrawing=why, withdrawing_ms=situation.now_ms)
+    actions = tuple(
+        cancel(entry, "withdraw_entry", life.withdrawing or "withdrawn", ActionClass.RECONCILE)
+        for entry in situation.ledger.of_life(OrderRole.ENTRY)
+        if entry.may_rest and _may_send(situation, entry.cancel_sent_ms)
+    )
+    return Proposal(actions=actions, life=life)
+
+
+def disarm(situation: Situation) -> Proposal:
+    """Cancel the armed stops of an entry that provably never filled (step 2)."""
+    life = situation.ledger.life
+    if life is None or life.withdrawing is None or life.opened_ms is not None:
+        return NOTHING
+    if not entry_never_filled(situation):
+        return Proposal(holds=(Hold("disarm", "entry_not_proven_empty"),))
+    return Proposal(
+        actions=tuple(
+            CancelOrder(
+                client_id=order.id,
+                book=order.terms.book,
+                action_class=ActionClass.RECONCILE,
+                rule="disarm",
+                reason=life.withdrawing,
+                proof=Proof.ENTRY_NEVER_FILLED,
+            )
+            for order in situation.ledger.of_life()
+            if order.role is not OrderRole.ENTRY
+            and order.may_rest
+            and _may_send(situation, order.cancel_sent_ms)
+        )
+    )
+
+
+def entry_never_filled(situation: Situation) -> bool:
+    """Return RULES E5's proof: entries final and empty in an earlier tick, position read 0 since."""
+    position = situation.observation.position
+    entries = situation.ledger.of_life(OrderRole.ENTRY)
+    return (
+        situation.has_picture
+        and position is not None
+        and position.value.is_flat
+        and all(
+            o.status.is_final
+            and o.quantity_filled == 0
+            and o.finished_ms is not None
+            and o.finished_ms <= situation.now_ms
+            for o in entries
+        )
+    )
+
+
+def _may_send(situation: Situation, sent_ms: int | None) -> bool:
+    return sent_ms is None or situation.now_ms - sent_ms > CANCEL_RETRY_MS
+
+
+def _why_withdraw(situation: Situation, life: Life) -> str | None:
+    """Return the first reason to give the entry up, None when it may go on working."""
+    if any(c.command in (Command.FLATTEN, Command.HALT) for c in situation.condition.commands):
+        return "operator"
+    if situation.condition.halts:
+        return "halted"
+    if life.closing is not None:
+        return "closing"
+    if _stop_is_spent(situation):
+        return "stop_spent"
+    if _entry_was_refused(situation):
+        return "entry_rejected"
+    return _by_inbox(situation, life) or _by_price(situation, life) or _by_time(situation, life)
+
+
+def _stop_is_spent(situation: Situation) -> bool:
+    """Return whether no armed stop rests any more although an entry may fill (RULES E8)."""
+    stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    was_armed = any(o.rested_ms is not None or o.status.is_final for o in stops)
+    return was_armed and not any(
+        o.status is OrderStatus.WORKING and o.doubtful_since_ms is None for o in stops
+    )
+
+
+def _entry_was_refused(situation: Situation) -> bool:
+    entries = situation.ledger.of_life(OrderRole.ENTRY)
+    return bool(entries) and all(o.status.is_final for o in entries)
+
+
+def _by_inbox(situation: Situation, life: Life) -> str | None:
+    inbox, now_ms, limits = situation.inbox, situation.now_ms, situation.limits
+    if inbox.reads_flat:
+        return "flat_decision"
+    suspended_ms = inbox.suspended_since_ms
+    if suspended_ms is not None and now_ms - suspended_ms >= limits.suspend_grace_ms:
+        return "suspended"
+    decision = inbox.decision
+    made_ms = life.decision_made_ms
+    if decision is not None and decision.made_ms >= life.decision_made_ms:
+        made_ms = decision.made_ms
+        if decision.action is Decided.FLAT:
+            return "flat_decision"
+        if decision.side is not life.side:
+            return "opposite_decision"
+        if _asks_otherwise(decision, life):
+            return "newer_terms"
+    if now_ms - made_ms > limits.decision_stale_ms:
+        return "decision_stale"
+    return None
+
+
+def _asks_otherwise(decision: Decision, life: Life) -> bool:
+    """Return whether a newer decision of our side changed anything but refinements (RULES D3)."""
+    return decision.id != life.decision_id and decision.terms != life.terms
+
+
+def _by_price(situation: Situation, life: Life) -> str | None:
+    price = situation.observation.last_price
+    if price is None or life.zone_low is None or life.zone_high is None:
+        return None
+    side = life.side
+    if life.tp1_price is not None and side.gain(life.tp1_price, price) >= 0:
+        return "tp1_reached"
+    near, far = (
+        (life.zone_low, life.zone_high) if side.sign > 0 else (life.zone_high, life.zone_low)
+    )
+    distance_pct = side.gain(far, price) / price * Decimal(100)
+    if distance_pct > situation.limits.leave_distance_pct:
+        return "price_left"
+    # Beyond the stop-side end a resting limit would have filled; not sent yet, it must not be.
+    is_sent = bool(situation.ledger.of_life(OrderRole.ENTRY))
+    return "price_below_zone" if not is_sent and side.gain(near, price) < 0 else None
+
+
+def _by_time(situation: Situation, life: Life) -> str | None:
+    waited_ms = situation.now_ms - life.armed_ms
+    return "entry_timeout" if waited_ms > situation.limits.entry_timeout_ms else None
+

@@ -1,0 +1,238 @@
+"""Where a life stands after a look: levels confirmed, entry final, TP1 done, cover, clean book."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
+from engine.domain.drift import Drift, DriftKind
+from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.ledger import Ledger, PastLife
+from engine.domain.limits import Limits
+from engine.domain.numbers import ZERO
+from engine.domain.observation import Observation
+from engine.domain.order import OrderStatus
+from engine.domain.position import LevelState, Life, StopLevel
+
+CLEAN_READS = 2
+INCOME_WAIT_MS = 60_000
+
+
+def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
+    """Return the ledger with proposed stop levels settled by what became of their orders (F3).
+
+    Confirmed once the order rested (or fired), refused when the exchange refused it, withdrawn
+    when no trace of it was found. The level in force is the tightest confirmed one.
+    """
+    life = ledger.life
+    if life is None:
+        return ledger
+    orders = {o.id.revision: o for o in ledger.of_life(OrderRole.STOP_PRIMARY)}
+    levels: list[StopLevel] = []
+    for level in ledger.levels:
+        order = orders.get(level.revision)
+        state = level.state
+        if state is LevelState.PROPOSED and order is not None:
+            if order.rested_ms is not None:
+                state = LevelState.CONFIRMED
+            elif order.status is OrderStatus.REJECTED:
+                state = LevelState.REFUSED if order.code else LevelState.WITHDRAWN
+            elif order.status.is_final:
+                state = LevelState.CONFIRMED if order.quantity_filled > 0 else LevelState.WITHDRAWN
+        settled_ms = level.settled_ms if state is level.state else now_ms
+        levels.append(replace(level, state=state, settled_ms=settled_ms))
+        if state is LevelState.CONFIRMED and (
+            life.stop_level is None or life.side.is_tighter(level.level, life.stop_level)
+        ):
+            life = replace(life, stop_level=level.level, stop_reason=level.reason)
+    return replace(ledger, levels=tuple(levels), life=life)
+
+
+def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
+    """Return the ledger with the best and worst price since the first fill (RULES F8).
+
+    Whole candles count from the minute after the fill; the fill's own candle only through looks.
+    """
+    life = ledger.life
+    if life is None or not life.is_open or life.opened_ms is None:
+        return ledger
+    candles = () if observation.candles is None else observation.candles.value
+    prices = [p for p in (observation.last_price, life.entry_price) if p is not None and p > 0]
+    for candle in candles:
+        if candle.open_ms > life.opened_ms:
+            prices += (candle.high, candle.low)
+    side = life.side
+    best, worst = life.best_price, life.worst_price
+    for price in prices:
+        best = price if best is None else side.tighter(best, price)
+        worst = price if worst is None else side.wider(worst, price)
+    return ledger.with_life(replace(life, best_price=best, worst_price=worst))
+
+
+def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
+    """Return the ledger with the base of the targets and TP1's completion (RULES F6)."""
+    life = ledger.life
+    if life is None or not life.is_open:
+        return ledger
+    entry_fills = [f for f in ledger.fills if _role(f.client_id, life) is OrderRole.ENTRY]
+    life = replace(life, entry_commission=sum((f.commission for f in entry_fills), ZERO))
+    if ledger.entries_are_final and life.quantity > 0:
+        tp1 = ledger.of_life(OrderRole.TP1)
+        taken = sum((o.quantity_filled for o in tp1), ZERO)
+        if life.entry_final_ms is None:
+            life = replace(life, entry_final_ms=now_ms, base_quantity=life.quantity)
+        elif taken == 0 and life.base_quantity != life.quantity:
+            life = replace(life, base_quantity=life.quantity)  # somebody added or cut
+        if life.tp1_done_ms is None and taken > 0 and all(o.status.is_final for o in tp1):
+            life = replace(life, tp1_done_ms=now_ms)
+    return ledger.with_life(life)
+
+
+def _role(client_id: str, life: Life) -> OrderRole | None:
+    own_id = ClientOrderId.parse(client_id)
+    return own_id.role if own_id is not None and own_id.generation == life.generation else None
+
+
+def current_cover(ledger: Ledger, observation: Observation, limits: Limits) -> Cover:
+    """Return the cover of the life's position by every covering order, whoever owns it (A1, A2).
+
+    From this look's algo list; where it could not be read, from the ledger's own evidence.
+    """
+    life = ledger.life
+    if life is None:
+        return Cover(ZERO, None)
+    closing = life.side.closing
+    stops: list[CoverStop] = []
+    listed: set[str] = set()
+    for report in () if observation.algo_orders is None else observation.algo_orders.value:
+        listed.add(report.client_id)
+        if is_covering(report, closing, observation.now_ms, limits.trigger_grace_ms):
+            quantity = None if report.close_position else report.quantity
+            stops.append(CoverStop(report.trigger_price or ZERO, quantity))
+    for order in ledger.orders:
+        terms = order.terms
+        if str(order.id) in listed or not order.role.is_stop or terms.side is not closing:
+            continue
+        rests = order.status is OrderStatus.WORKING  # doubtful is not uncovered (RULES C1)
+        fires = order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
+        since_ms = observation.now_ms - (order.triggered_ms or observation.now_ms)
+        if rests or (fires and since_ms < limits.trigger_grace_ms):
+            stops.append(CoverStop(terms.trigger_price or ZERO, terms.quantity))
+    return cover_of(life.side, life.quantity, stops)
+
+
+def fold_cover(
+    ledger: Ledger, observation: Observation, limits: Limits
+) -> tuple[Ledger, list[Drift]]:
+    """Return the ledger with naked and loose time accounted up to now (RULES A2, A3)."""
+    life = ledger.life
+    if life is None or not life.is_open:
+        return ledger, []
+    now_ms = observation.now_ms
+    cover = current_cover(ledger, observation, limits)
+    uncovered = max(life.quantity - cover.quantity, ZERO)
+    is_loose = cover.level is not None and life.side.is_tighter(life.level_in_force, cover.level)
+    since_ms = life.accounted_ms
+    if since_ms is None:
+        since_ms = _uncovered_since(ledger, life, now_ms) if uncovered > 0 else now_ms
+    elapsed_ms = max(now_ms - since_ms, 0)
+    before = uncovered if life.accounted_ms is None else life.uncovered_quantity
+    crossed = _is_crossed(life, observation, limits)
+    drifts = []
+    if uncovered > 0 and life.uncovered_quantity == 0:
+        drifts.append(
+            Drift(DriftKind.COVER_TOO_SMALL, f"position {life.quantity}, covered {cover.quantity}")
+        )
+    if is_loose and uncovered == 0 and not life.is_loose:
+        drifts.append(
+            Drift(DriftKind.COVER_LOOSE, f"in force {life.level_in_force}, cover {cover.level}")
+        )
+    life = replace(
+        life,
+        naked_ms=life.naked_ms + (elapsed_ms if before > 0 else 0),
+        naked_quantity_s=life.naked_quantity_s + before * Decimal(elapsed_ms) / 1000,
+        loose_ms=life.loose_ms + (elapsed_ms if life.is_loose else 0),
+        uncovered_quantity=uncovered,
+        is_loose=is_loose and uncovered == 0,
+        accounted_ms=now_ms if uncovered > 0 or is_loose else None,
+        cover_refused_since_ms=life.cover_refused_since_ms if uncovered > 0 else None,
+        crossed_since_ms=(life.crossed_since_ms or now_ms) if crossed else None,
+    )
+    return ledger.with_life(life), drifts
+
+
+def _uncovered_since(ledger: Ledger, life: Life, now_ms: int) -> int:
+    """Return since when a position first seen uncovered can have been so (RULES A2)."""
+    ended = [o.finished_ms for o in ledger.of_life() if o.role.is_stop and o.finished_ms]
+    return min(max(ended, default=life.opened_ms or now_ms), now_ms)
+
+
+def _is_crossed(life: Life, observation: Observation, limits: Limits) -> bool:
+    """Return whether last and working price both lie beyond the level in force."""
+    prices = (observation.last_price, observation.working(limits.working_price))
+    return all(p is not None and is_behind(life.side, life.level_in_force, p) for p in prices)
+
+
+def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
+    """Return the ledger with a finished life counted clean, swept, and finally past (RULES G6)."""
+    life = ledger.life
+    if life is None:
+        return ledger
+    if life.swept_ms is not None:
+        return _past(ledger, life)
+    is_over = life.closed_ms is not None or (
+        life.withdrawing is not None and life.opened_ms is None
+    )
+    if not is_over:
+        return ledger
+    life = _with_funding(life, observation)
+    own_open = [r for r in observation.open_reports or () if r.own_id is not None]
+    is_clean = (
+        observation.open_reports is not None
+        and not own_open
+        and all(o.status.is_final for o in ledger.orders)
+    )
+    reads = life.clean_reads + 1 if is_clean else 0
+    is_told = (
+        life.closed_ms is None
+        or (observation.income is not None and observation.income.at_ms > life.closed_ms)
+        or observation.now_ms - life.closed_ms > INCOME_WAIT_MS
+    )
+    swept_ms = observation.now_ms if reads >= CLEAN_READS and is_told else None
+    return ledger.with_life(replace(life, clean_reads=reads, swept_ms=swept_ms))
+
+
+def _with_funding(life: Life, observation: Observation) -> Life:
+    """Return the life with the funding the exchange says it paid or received."""
+    if observation.income is None or life.opened_ms is None or life.closed_ms is None:
+        return life
+    funding = sum(
+        (
+            line.amount
+            for line in observation.income.value
+            if line.kind == "FUNDING_FEE" and life.opened_ms <= line.at_ms <= life.closed_ms
+        ),
+        ZERO,
+    )
+    return replace(life, funding=funding)
+
+
+def _past(ledger: Ledger, life: Life) -> Ledger:
+    past = PastLife(
+        generation=life.generation,
+        decision_id=life.decision_id,
+        terms=life.terms,
+        opened_ms=life.opened_ms,
+        closed_ms=life.closed_ms or life.swept_ms or 0,
+        exit_reason=life.exit_reason,
+        withdrawn=life.withdrawing if life.opened_ms is None else None,
+    )
+    return replace(
+        ledger,
+        life=None,
+        orders=tuple(o for o in ledger.orders if o.may_rest),
+        fills=(),
+        levels=(),
+        past=(*ledger.past, past),
+    )

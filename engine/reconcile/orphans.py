@@ -1,0 +1,168 @@
+"""A position without a life in the ledger: import ours, recognise what is not ours (RULES G1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.domain.drift import Drift, DriftKind
+from engine.domain.identity import OrderRole
+from engine.domain.instrument import Instrument
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.numbers import ZERO
+from engine.domain.observation import Observation
+from engine.domain.order import Order, OrderStatus
+from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel
+from engine.domain.terms import Side
+
+ORPHAN_DECISION = "000000"
+
+
+def fold_orphan(
+    ledger: Ledger, observation: Observation, limits: Limits
+) -> tuple[Ledger, list[Drift]]:
+    """Return the ledger with a life for a position it did not know, and the drift that says so."""
+    if ledger.life is not None or observation.position is None or observation.instrument is None:
+        return ledger, []
+    read = observation.position.value
+    if read.is_flat or read.side is None or observation.open_reports is None:
+        return ledger, []
+    if (ours := _import(ledger, read, read.side, observation)) is not None:
+        detail = f"{read.side} {read.quantity}, imported at level {ours.level_in_force}"
+        return _adopt(ledger, ours), [Drift(DriftKind.ORPHAN_POSITION, detail)]
+    life = _foreign(ledger, read, read.side, observation, limits)
+    detail = f"{read.side} {read.quantity} is not ours; policy {limits.orphan}"
+    ledger = replace(ledger, generation=life.generation)
+    return _adopt(ledger, life), [Drift(DriftKind.ORPHAN_POSITION, detail)]
+
+
+def _adopt(ledger: Ledger, life: Life) -> Ledger:
+    levels = tuple(
+        StopLevel(
+            generation=life.generation,
+            revision=order.id.revision,
+            side=life.side,
+            level=order.terms.trigger_price,
+            reason="imported",
+            state=LevelState.CONFIRMED,
+            proposed_ms=order.intended_ms,
+            settled_ms=order.rested_ms,
+        )
+        for order in sorted(_stops(ledger, life.generation, life.side), key=lambda o: o.id)
+        if order.role is OrderRole.STOP_PRIMARY
+        and order.terms.trigger_price is not None
+        and order.rested_ms is not None
+    )
+    ordered = _monotone(levels, life.side)
+    return replace(ledger, life=life, levels=ordered, position_quantity=life.quantity * life.side.sign)
+
+
+def _monotone(levels: tuple[StopLevel, ...], side: Side) -> tuple[StopLevel, ...]:
+    """Return the levels that tightened, in order: what the database accepts as history."""
+    kept: list[StopLevel] = []
+    for level in levels:
+        if not kept or not side.is_tighter(kept[-1].level, level.level):
+            kept.append(level)
+    return tuple(kept)
+
+
+def _import(
+    ledger: Ledger, read: PositionReport, side: Side, observation: Observation
+) -> Life | None:
+    """Return the life of a position that own orders explain, at the tightest own level seen."""
+    own = [o for o in ledger.orders if o.role is not OrderRole.PROBE]
+    if not own:
+        return None
+    generation = max(o.generation for o in own)
+    stops = [
+        o
+        for o in _stops(ledger, generation, side)
+        if o.terms.trigger_price is not None and o.status is not OrderStatus.REJECTED
+    ]
+    entries = [
+        o
+        for o in own
+        if o.generation == generation
+        and o.role is OrderRole.ENTRY
+        and o.terms.side is side.opening
+        and o.quantity_filled > 0
+    ]
+    if not stops or not (entries or any(o.status.is_resting for o in stops)):
+        return None
+    triggers = [o.terms.trigger_price for o in stops if o.terms.trigger_price is not None]
+    tightest, widest = triggers[0], triggers[0]
+    for trigger in triggers[1:]:
+        tightest, widest = side.tighter(tightest, trigger), side.wider(widest, trigger)
+    tp1 = [o for o in own if o.generation == generation and o.role is OrderRole.TP1]
+    runner = [
+        o
+        for o in own
+        if o.generation == generation
+        and o.role in (OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+        and o.may_rest
+    ]
+    taken = any(o.quantity_filled > 0 for o in tp1)
+    opened_ms = min((o.intended_ms for o in entries), default=observation.now_ms)
+    return Life(
+        generation=generation,
+        decision_id=stops[0].id.decision_hash,
+        decision_made_ms=opened_ms,
+        origin=Origin.IMPORTED,
+        side=side,
+        armed_ms=min(o.intended_ms for o in (*stops, *entries)),
+        planned_quantity=read.quantity,
+        limit_price=read.entry_price,
+        initial_stop=widest,
+        tp1_price=next((o.terms.trigger_price for o in tp1), None),
+        tp2_price=next((o.terms.trigger_price for o in runner), None),
+        tp1_fraction=Decimal("0.5"),
+        is_trailing_enabled=True,
+        stop_level=tightest,
+        stop_reason="imported",
+        quantity=read.quantity,
+        entry_price=read.entry_price,
+        opened_ms=opened_ms,
+        tp1_done_ms=observation.now_ms if taken else None,
+    )
+
+
+def _foreign(
+    ledger: Ledger,
+    read: PositionReport,
+    side: Side,
+    observation: Observation,
+    limits: Limits,
+) -> Life:
+    """Return a life for somebody else's position: one wide stop from the current mark, no more."""
+    mark = observation.mark_price or read.mark_price
+    distance = limits.orphan_stop_pct / 100
+    level = mark * (1 - side.sign * distance)
+    fact = observation.instrument
+    instrument: Instrument | None = None if fact is None else fact.value
+    if instrument is not None:
+        level = instrument.price_toward_less_risk(side, level)
+    generation = ledger.generation + 1
+    return Life(
+        generation=generation,
+        decision_id=ORPHAN_DECISION,
+        decision_made_ms=observation.now_ms,
+        origin=Origin.ORPHAN,
+        side=side,
+        armed_ms=observation.now_ms,
+        planned_quantity=ZERO,
+        limit_price=read.entry_price,
+        initial_stop=level,
+        stop_reason="orphan",
+        quantity=read.quantity,
+        entry_price=read.entry_price,
+        opened_ms=observation.now_ms,
+    )
+
+
+def _stops(ledger: Ledger, generation: int, side: Side) -> list[Order]:
+    return [
+        o
+        for o in ledger.orders
+        if o.generation == generation and o.role.is_stop and o.terms.side is side.closing
+    ]

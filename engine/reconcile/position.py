@@ -1,0 +1,175 @@
+"""Folding the position in: what exists is believed on one read, flat only when proven (RULES C2).
+
+Sizes come from the exchange, never from sums of local fills alone (lesson 13); while reads may
+still lag a fill, the larger of the two counts, because a stop too large is not a drift (RULES A4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.domain.drift import Drift, DriftKind
+from engine.domain.identity import OrderRole
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.numbers import ZERO
+from engine.domain.observation import Observation
+from engine.domain.order import Fill, signed
+from engine.domain.position import ExitReason, Life, Origin, PositionReport
+from engine.reconcile.fills import sum_of
+
+LAG_MS = 10_000
+"""A position read may lag a fill; older fills are reflected (RULES B3 b, C2)."""
+
+FLAT_READS = 3
+
+
+def fold_position(
+    ledger: Ledger, observation: Observation, limits: Limits
+) -> tuple[Ledger, list[Drift]]:
+    """Return the ledger with the position folded into its life, and what differed."""
+    if observation.position is None:
+        return ledger, []
+    read = observation.position.value
+    life = ledger.life
+    if life is None or life.swept_ms is not None:
+        return replace(ledger, position_quantity=read.signed_quantity), []
+    if read.is_flat or life.closed_ms is not None:
+        return _fold_flat(ledger, life, read, observation, limits)
+    if read.side is not life.side:
+        return _fold_flip(ledger, life, read, observation)
+    return _fold_position(ledger, life, read, observation)
+
+
+def _fold_position(
+    ledger: Ledger, life: Life, read: PositionReport, observation: Observation
+) -> tuple[Ledger, list[Drift]]:
+    drifts: list[Drift] = []
+    by_fills = sum_of(ledger.fills) * life.side.sign
+    is_lagging = observation.now_ms - ledger.last_fill_ms < LAG_MS
+    quantity = max(read.quantity, by_fills) if is_lagging else read.quantity
+    if quantity != by_fills and not is_lagging and life.origin is Origin.DECISION:
+        drifts.append(
+            Drift(DriftKind.QUANTITY_GAP, f"position {read.quantity}, fills {by_fills}")
+        )
+    life = replace(
+        _opened(life, ledger, observation),
+        quantity=quantity,
+        entry_price=read.entry_price,
+        flat_seen_ms=None,
+        flat_reads=0,
+    )
+    return _with(ledger, life), drifts
+
+
+def _fold_flat(
+    ledger: Ledger,
+    life: Life,
+    read: PositionReport,
+    observation: Observation,
+    limits: Limits,
+) -> tuple[Ledger, list[Drift]]:
+    """Fold a read that shows nothing: proven flat, not yet opened, or only lagging."""
+    if life.closed_ms is not None:
+        return replace(ledger, position_quantity=read.signed_quantity), []
+    by_fills = sum_of(ledger.fills) * life.side.sign
+    if life.opened_ms is None and by_fills <= 0:
+        return _with(ledger, replace(life, quantity=ZERO)), []
+    life = _opened(life, ledger, observation)
+    if by_fills == 0 and life.origin is Origin.DECISION:
+        return _with(ledger, _closed(ledger, life, observation.now_ms)), []
+    first_ms = observation.now_ms if life.flat_seen_ms is None else life.flat_seen_ms
+    reads = life.flat_reads + 1
+    is_old = observation.now_ms - ledger.last_fill_ms >= limits.flat_wait_ms
+    if reads >= FLAT_READS and observation.now_ms - first_ms >= limits.flat_wait_ms and is_old:
+        drift = Drift(DriftKind.PHANTOM_POSITION, f"flat on {reads} reads, fills say {by_fills}")
+        return _with(ledger, _closed(ledger, life, observation.now_ms)), [drift]
+    believed = max(life.quantity, by_fills, ZERO)
+    life = replace(life, quantity=believed, flat_seen_ms=first_ms, flat_reads=reads)
+    return _with(ledger, life), []
+
+
+def _fold_flip(
+    ledger: Ledger, life: Life, read: PositionReport, observation: Observation
+) -> tuple[Ledger, list[Drift]]:
+    """A flip by hand is our position closed plus a position that is not ours (RULES G1)."""
+    drift = Drift(
+        DriftKind.SIDE_DIFFERS, f"ours is {life.side}, the exchange shows {read.side} {read.quantity}"
+    )
+    if life.opened_ms is None:
+        withdrawing = life.withdrawing or "foreign_position"
+        life = replace(
+            life,
+            withdrawing=withdrawing,
+            withdrawing_ms=life.withdrawing_ms or observation.now_ms,
+        )
+        return replace(_with(ledger, life), position_quantity=read.signed_quantity), [drift]
+    life = replace(
+        _closed(ledger, life, observation.now_ms),
+        exit_reason=ExitReason.BY_USER,
+        closed_by="user",
+    )
+    return replace(ledger, life=life, position_quantity=read.signed_quantity), [drift]
+
+
+def _with(ledger: Ledger, life: Life) -> Ledger:
+    return replace(ledger, life=life, position_quantity=signed(life.side, life.quantity))
+
+
+def _opened(life: Life, ledger: Ledger, observation: Observation) -> Life:
+    if life.opened_ms is not None:
+        return life
+    first = min((f.at_ms for f in ledger.fills), default=observation.now_ms)
+    return replace(life, opened_ms=first)
+
+
+def _closed(ledger: Ledger, life: Life, now_ms: int) -> Life:
+    """Return the life ended: when, why and by whom, from the last fill that reduced it."""
+    exits = [f for f in ledger.fills if f.side is life.side.closing]
+    reason, by = exit_of(life, ledger, exits[-1] if exits else None)
+    return replace(
+        life,
+        quantity=ZERO,
+        closed_ms=exits[-1].at_ms if exits else now_ms,
+        exit_reason=reason,
+        closed_by=by,
+        uncovered_quantity=ZERO,
+        crossed_since_ms=None,
+        accounted_ms=now_ms,
+    )
+
+
+def exit_of(life: Life, ledger: Ledger, last: Fill | None) -> tuple[ExitReason, str]:
+    """Return why a life ended and who ended it, by the order that executed last (lesson 7)."""
+    if last is None:
+        return ExitReason.BY_USER, "user"
+    own_id = last.own_id
+    if own_id is None:
+        if last.client_id.startswith("autoclose-"):
+            return ExitReason.LIQUIDATED, "exchange"
+        if last.client_id.startswith("adl_autoclose"):
+            return ExitReason.ADL, "exchange"
+        return ExitReason.BY_USER, "user"
+    if own_id.generation != life.generation:
+        return ExitReason.ZOMBIE, "keeper"
+    match own_id.role:
+        case OrderRole.TP1:
+            return ExitReason.TP1, "keeper"
+        case OrderRole.TP2:
+            return ExitReason.TP2, "keeper"
+        case OrderRole.LIQUIDATION_EXIT:
+            return ExitReason.LIQUIDATION_EXIT, "keeper"
+        case OrderRole.STOP_PRIMARY | OrderRole.STOP_FLOOR | OrderRole.STOP_BRIDGE:
+            return _stop_exit(ledger, own_id.role, own_id.revision), "keeper"
+        case OrderRole.EMERGENCY | OrderRole.ENTRY | OrderRole.PROBE:
+            return life.closing or ExitReason.EMERGENCY, "keeper"
+
+
+_STOP_EXIT = {"breakeven": ExitReason.BREAKEVEN_STOP, "trail": ExitReason.TRAILING_STOP}
+
+
+def _stop_exit(ledger: Ledger, role: OrderRole, revision: int) -> ExitReason:
+    if role is not OrderRole.STOP_PRIMARY:
+        return ExitReason.STOP
+    reason = next((lv.reason for lv in ledger.levels if lv.revision == revision), "initial")
+    return _STOP_EXIT.get(reason, ExitReason.STOP)

@@ -1,0 +1,61 @@
+"""What must be asked again after the first answers came (RULES C3): pure.
+
+A picture that shows exactly what the ledger believes is settled: one round trip. Otherwise the
+position, the trades, and the fate of every order that vanished or is unresolved are asked again,
+*after* the lists came back, and only that second picture is planned from.
+"""
+
+from __future__ import annotations
+
+from engine.domain.ledger import Ledger
+from engine.domain.observation import Observation, Question, Topic
+from engine.domain.order import Order, OrderReport
+from engine.domain.terms import Book
+
+TRADES_OVERLAP_MS = 60_000
+"""Trades are asked from a little before the last known one: times are the exchange's own."""
+
+
+def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
+    """Return what to ask after the first look, nothing when the picture is settled."""
+    reports = observation.open_reports
+    if observation.position is None or reports is None:
+        return ()
+    listed = {(r.client_id, r.book): r for r in reports}
+    missing = [o for o in ledger.orders if not o.status.is_final and not _is_listed(o, listed)]
+    strangers = [
+        r
+        for r in reports
+        if r.own_id is not None and not _is_known(ledger, r)
+    ]
+    moved = [
+        o
+        for o in ledger.orders
+        if (r := listed.get((str(o.id), o.terms.book))) is not None
+        and (r.quantity_filled != o.quantity_filled or r.status is not o.status)
+        and not o.status.is_final
+    ]
+    unnamed = [f for f in ledger.fills if not f.client_id]
+    has_moved = observation.position.value.signed_quantity != ledger.position_quantity
+    if not (missing or strangers or moved or unnamed or has_moved):
+        return ()
+    asked = [Question(Topic.POSITION)]
+    if ledger.life is not None:
+        since_ms = max(ledger.life.armed_ms, ledger.last_fill_ms - TRADES_OVERLAP_MS)
+        asked.append(Question(Topic.FILLS, since_ms=since_ms))
+    asked += [
+        Question(Topic.ORDER, client_id=str(o.id), book=o.terms.book) for o in (*missing, *moved)
+    ]
+    asked += [
+        Question(Topic.ORDER, exchange_id=f.exchange_order_id, book=Book.REGULAR) for f in unnamed
+    ]
+    return tuple(dict.fromkeys(asked))
+
+
+def _is_listed(order: Order, listed: dict[tuple[str, Book], OrderReport]) -> bool:
+    return (str(order.id), order.terms.book) in listed
+
+
+def _is_known(ledger: Ledger, report: OrderReport) -> bool:
+    own_id = report.own_id
+    return own_id is not None and ledger.order(own_id) is not None

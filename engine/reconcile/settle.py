@@ -1,0 +1,57 @@
+"""Folding one observation into the next ledger, and naming every difference on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.domain.drift import Drift, DriftKind
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.observation import Observation
+from engine.reconcile.fills import fold_fills
+from engine.reconcile.history import fold_history
+from engine.reconcile.life import fold_cover, fold_end, fold_entry, fold_levels, fold_prices
+from engine.reconcile.orders import fold_orders
+from engine.reconcile.orphans import fold_orphan
+from engine.reconcile.position import fold_position
+
+
+def reconcile(
+    ledger: Ledger, observation: Observation, limits: Limits
+) -> tuple[Ledger, tuple[Drift, ...]]:
+    """Return the ledger after this look, and what differed (DESIGN section 5).
+
+    Orders first (they name fills), then fills (they prove flat), then the position, then what
+    follows from the three.
+    """
+    ledger = fold_history(ledger, observation)
+    ledger, drifts = fold_orders(ledger, observation)
+    ledger, _ = fold_fills(ledger, observation)
+    ledger = fold_levels(ledger, observation.now_ms)
+    ledger, of_position = fold_position(ledger, observation, limits)
+    ledger = fold_end(ledger, observation)
+    ledger, of_orphan = fold_orphan(ledger, observation, limits)
+    ledger = fold_prices(fold_entry(ledger, observation.now_ms), observation)
+    ledger, of_cover = fold_cover(ledger, observation, limits)
+    drifts += of_position + of_orphan + of_cover + _foreign_orders(observation)
+    if observation.history is not None and ledger.history_read_ms is None:
+        ledger = replace(ledger, history_read_ms=observation.history.at_ms)
+    return _with_picture(ledger, observation), tuple(drifts)
+
+
+def _with_picture(ledger: Ledger, observation: Observation) -> Ledger:
+    """Return the ledger counting settled pictures in a row (RULES C3)."""
+    is_whole = observation.position is not None and observation.open_reports is not None
+    if not is_whole:
+        return ledger if ledger.settled_streak == 0 else replace(ledger, settled_streak=0)
+    # Two is all a rule ever asks for; counting on would make every tick a change.
+    streak = min(ledger.settled_streak + 1, 2)
+    return replace(ledger, settled_streak=streak)
+
+
+def _foreign_orders(observation: Observation) -> list[Drift]:
+    return [
+        Drift(DriftKind.FOREIGN_ORDER, f"{r.side} {r.type} {r.quantity}", r.client_id)
+        for r in observation.open_reports or ()
+        if r.own_id is None
+    ]
