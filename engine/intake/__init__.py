@@ -4,7 +4,8 @@
 describes the format.
 """
 
+from engine.intake.compose import Wishes, compose, describe, write
 from engine.intake.reader import Intake
 from engine.intake.refusals import MEANINGS, Code
 
-__all__ = ["MEANINGS", "Code", "Intake"]
+__all__ = ["MEANINGS", "Code", "Intake", "Wishes", "compose", "describe", "write"]
