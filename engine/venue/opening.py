@@ -17,6 +17,7 @@ import yaml
 
 from engine.venue.api import PricePoint, Venue, VenueSettings
 from engine.venue.books import Books
+from engine.venue.feeds.history import made_history
 from engine.venue.feeds.recorded import Placement, candles_feed, trades_feed
 from engine.venue.feeds.scenario import scenario_feed
 from engine.venue.feeds.walk import walk_feed
@@ -118,6 +119,9 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     else:
         settings = _settings(options, scenario, keys, first)
         venue = Venue(settings, now_ms=start_ms, seed=options.seed)
+        tick_size = settings.instrument.tick_size
+        past = made_history(first, now_ms=start_ms, seed=options.seed, tick_size=tick_size)
+        venue.preload_candles(list(past))
     if feed is not None:
         venue.feed_from(feed)
     return Opened(

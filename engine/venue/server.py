@@ -55,7 +55,7 @@ class Timed:
 class VenueServer:
     """Serves one venue until it is told to stop."""
 
-    def __init__(  # noqa: PLR0913 - everything a served venue is made of
+    def __init__(
         self,
         venue: Venue,
         clock: VenueClock,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.venue.feeds.history import made_history
 from engine.venue.feeds.recorded import (
     Placement,
     RecordingError,
@@ -175,6 +176,24 @@ def test_a_walk_stays_on_the_tick_and_moves_in_small_steps(profile: str) -> None
     steps = [abs(b.last - a.last) / a.last for a, b in itertools.pairwise(points)]
     assert 0 < max(steps) < Decimal("0.002")
     assert all(point.mark is not None for point in points)
+
+
+def test_a_made_past_is_whole_minutes_that_end_at_the_first_price() -> None:
+    """A keeper that starts beside a fresh venue must find volatility and swings."""
+    now_ms = 1_800_000_030_000
+
+    past = list(made_history(Decimal(90800), now_ms=now_ms, seed=1))
+
+    assert len(past) == 500
+    assert past[-1].close == 90800
+    assert past[-1].open_ms == now_ms - now_ms % 60_000 - 60_000
+    for before, after in itertools.pairwise(past):
+        assert after.open_ms - before.open_ms == 60_000
+        assert after.open == before.close
+        assert after.low <= min(after.open, after.close) <= max(after.open, after.close)
+        assert max(after.open, after.close) <= after.high
+    assert past == list(made_history(Decimal(90800), now_ms=now_ms, seed=1))
+    assert past != list(made_history(Decimal(90800), now_ms=now_ms, seed=2))
 
 
 def test_the_first_numbers_of_a_walk_are_these() -> None:

@@ -47,7 +47,7 @@ PROFILES: Mapping[str, WalkProfile] = {
 """The profiles `keeper venue --walk` knows."""
 
 
-def walk_feed(  # noqa: PLR0913 - the walk is the function of these six
+def walk_feed(
     profile: str,
     *,
     seed: int,

@@ -45,7 +45,7 @@ class AdminRefusal(ValueError):
 class AdminDesk:
     """Answers admin calls for one served venue."""
 
-    def __init__(  # noqa: PLR0913 - the desk reaches all of the server
+    def __init__(
         self,
         venue: Venue,
         clock: VenueClock,
