@@ -1,0 +1,53 @@
+"""Who may still spend request weight: entries stop first, protection never (RULES H4).
+
+Weight is counted by the exchange per address, orders per account. Inside a 429/418 period nothing
+is sent by any class.
+"""
+
+from __future__ import annotations
+
+from engine.domain.terms import ActionClass
+from engine.exchange.port import Usage
+
+WEIGHT_SHARE_PERCENT = {
+    ActionClass.ENTER: 50,
+    ActionClass.MANAGE: 65,
+    ActionClass.RECONCILE: 80,
+}
+ORDERS_10S_MAX = 300
+ORDERS_1M_MAX = 1_200
+ORDER_SHARE_PERCENT = 80  # the rest of each order counter is protection's
+STRETCH_PERCENT = (30, 40)
+
+
+def refusal(
+    action_class: ActionClass, usage: Usage, now_ms: int, *, is_order: bool = False
+) -> str | None:
+    """Return why a request of this class may not leave now, or None when it may.
+
+    ``is_order`` tells that the request also counts as an order.
+    """
+    if now_ms < usage.blocked_until_ms:
+        return f"blocked: the exchange asked for silence until {usage.blocked_until_ms}"
+    if action_class is ActionClass.PROTECT:
+        return None
+    share = WEIGHT_SHARE_PERCENT[action_class]
+    if usage.weight_used * 100 >= usage.weight_limit * share:
+        return f"budget: weight {usage.weight_used} of {usage.weight_limit} reached {share} %"
+    if is_order and _orders_are_short(usage):
+        return f"budget: orders {usage.orders_10s} in 10 s, {usage.orders_1m} in 1 min"
+    return None
+
+
+def interval_factor(usage: Usage) -> int:
+    """Return by how much the tick stretches (1, 2 or 3) before any class has to stop."""
+    percent = usage.weight_used * 100 // max(usage.weight_limit, 1)
+    return 1 + sum(percent >= limit for limit in STRETCH_PERCENT)
+
+
+def _orders_are_short(usage: Usage) -> bool:
+    share = ORDER_SHARE_PERCENT
+    return (
+        usage.orders_10s * 100 >= ORDERS_10S_MAX * share
+        or usage.orders_1m * 100 >= ORDERS_1M_MAX * share
+    )

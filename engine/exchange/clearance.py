@@ -1,0 +1,222 @@
+"""The gateway's questions to every request, in order; each names the rule when it says no.
+
+Pure: a check sees the request and its grounds and returns None or why not. The planner has asked
+the same things its own way; these are written apart from it on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.domain.action import CancelOrder, Configure, PlaceOrder, Request
+from engine.domain.identity import OrderRole
+from engine.domain.order import OrderTerms
+from engine.domain.position import Life
+from engine.domain.terms import Book, OrderType, Rights
+from engine.exchange.cover import Grounds, level_of, own_cover, quantity_to_cover, reaches
+
+Check = Callable[[Request, Grounds], str | None]
+
+_ADD_ONLY_CANCELS = (OrderRole.ENTRY, OrderRole.EMERGENCY)
+
+
+def can_open(request: Request) -> bool:
+    """Return whether executing the request could open or enlarge a position."""
+    return isinstance(request, PlaceOrder) and request.terms.can_open
+
+
+def within_rights(request: Request, grounds: Grounds) -> str | None:
+    """Hold the request to what the lease permits (RULES G4)."""
+    match grounds.condition.rights:
+        case Rights.LEASED:
+            return None
+        case Rights.NONE:
+            return "lease: another keeper holds it (G4)"
+        case Rights.ADD_ONLY:
+            return None if _is_add_only(request, grounds) else "lease: add-only (G4)"
+
+
+def _is_add_only(request: Request, grounds: Grounds) -> bool:
+    match request:
+        case PlaceOrder(terms=terms):
+            return not terms.can_open and (terms.role.is_stop or terms.role is OrderRole.EMERGENCY)
+        case CancelOrder(client_id=client_id, book=book):
+            life = grounds.known.life
+            is_closing = life is not None and life.closing is not None
+            is_limit_target = client_id.role.is_target and book is Book.REGULAR
+            return client_id.role in _ADD_ONLY_CANCELS or (is_closing and is_limit_target)
+        case Configure():
+            return False
+
+
+def entries_allowed(request: Request, grounds: Grounds) -> str | None:
+    """Block what can open while halted, or while nothing can be written down (RULES B6, G5)."""
+    if not (can_open(request) or isinstance(request, Configure)):
+        return None
+    condition = grounds.condition
+    if condition.halts:
+        return f"halted: {condition.halts[0].code} (DESIGN 7)"
+    if not condition.is_store_writable:
+        return "store: not writable, no entries (G5)"
+    return None
+
+
+def reduces_unless_entry(request: Request, _: Grounds) -> str | None:
+    """Demand reduceOnly or closePosition of everything that is not an entry (RULES B3)."""
+    if not isinstance(request, PlaceOrder):
+        return None
+    terms = request.terms
+    if terms.role is OrderRole.ENTRY:
+        return None if terms.can_open else "entry: a reduce-only entry makes no sense (B3)"
+    if terms.can_open:
+        return f"reduce_only: a {terms.role} order must not be able to open (B3)"
+    return None
+
+
+def fits_the_life(request: Request, grounds: Grounds) -> str | None:
+    """Demand an order's generation and side to be those of the current life (RULES A5)."""
+    if not isinstance(request, PlaceOrder) or request.terms.role is OrderRole.PROBE:
+        return None
+    terms, life = request.terms, grounds.ledger.life
+    if life is None or terms.client_id.generation != life.generation:
+        return f"generation: {terms.client_id} belongs to no current life (A5)"
+    wanted = life.side.opening if terms.role is OrderRole.ENTRY else life.side.closing
+    return None if terms.side is wanted else f"side: {terms.side} does not fit {life.side} (A5)"
+
+
+def never_widens(request: Request, grounds: Grounds) -> str | None:
+    """Refuse a stop that is wider than the level in force (RULES B2, F3).
+
+    The floor is compared with the initial level only. Restoring the level in force is always
+    allowed, even where a tighter proposal is still of unknown fate.
+    """
+    if not (isinstance(request, PlaceOrder) and request.terms.role.is_stop):
+        return None
+    trigger, planned = request.terms.trigger_price, grounds.ledger.life
+    if trigger is None:
+        return "never_widen: a stop without trigger (B2)"
+    if planned is None:
+        return None  # fits_the_life has refused it
+    life, bound = _level_bound(grounds, planned)
+    if request.terms.role is OrderRole.STOP_FLOOR:
+        is_wider = life.side.is_tighter(life.initial_stop, trigger)
+        return _widening(trigger, life.initial_stop) if is_wider else None
+    if trigger == life.level_in_force and life.stop_level is not None:
+        return None
+    if bound is not None and life.side.is_tighter(bound, trigger):
+        return _widening(trigger, bound)
+    if life.side.is_tighter(life.initial_stop, trigger):
+        return _widening(trigger, life.initial_stop)
+    return None
+
+
+def _level_bound(grounds: Grounds, planned: Life) -> tuple[Life, Decimal | None]:
+    """Return the life whose levels bind, as known before the plan, and the binding level."""
+    known = grounds.known.life
+    if known is not None and known.generation == planned.generation:
+        if known.stop_level is not None or grounds.known.levels:
+            return known, grounds.known.binding_level
+        return planned, None  # nothing ever rested: the plan may still set the first level
+    return planned, None
+
+
+def _widening(trigger: Decimal, bound: Decimal) -> str:
+    return f"never_widen: {trigger} is wider than {bound} (B2)"
+
+
+def entry_is_paired(request: Request, grounds: Grounds) -> str | None:
+    """Demand the armed stop, the distance and the reward of an entry (RULES E1, E4, D1)."""
+    if not (isinstance(request, PlaceOrder) and request.terms.role is OrderRole.ENTRY):
+        return None
+    terms, life = request.terms, grounds.known.life
+    if life is None or life.generation != terms.client_id.generation:
+        return "pair: the life was not known before this plan, so nothing is armed (E4)"
+    if life.withdrawing is not None or life.closing is not None or life.closed_ms is not None:
+        return "pair: the life is being withdrawn or closed (E5)"
+    if terms.type is not OrderType.LIMIT or terms.price is None or terms.quantity is None:
+        return "pair: an entry is a limit order with price and quantity (E4)"
+    trigger, refusal = _armed_trigger(terms, life, grounds)
+    if trigger is None:
+        return refusal
+    return _quantity_is_spent(terms, life, grounds) or _pair(terms.price, trigger, life, grounds)
+
+
+def _armed_trigger(
+    terms: OrderTerms, life: Life, grounds: Grounds
+) -> tuple[Decimal | None, str | None]:
+    if grounds.known.stop_while_flat is False:
+        return life.initial_stop, None  # fallback mode: the stop follows the first fill (E9)
+    others = quantity_to_cover(grounds, without=terms.client_id)
+    if others is None or terms.quantity is None:
+        return None, "pair: the position was not read (C3)"
+    oldest_ms = grounds.observation.now_ms - grounds.limits.armed_age_max_ms
+    armed = own_cover(grounds, life.side, life.generation)
+    fact = grounds.observation.algo_orders
+    is_fresh = fact is not None and fact.at_ms >= oldest_ms
+    primaries = [cover for cover in armed if cover.quantity is not None]
+    needed = terms.quantity + others
+    if not is_fresh or not reaches(primaries, needed):
+        return None, f"pair: no armed stop of {needed} is seen resting (E4)"
+    return level_of(primaries, life.side, needed), None
+
+
+def _quantity_is_spent(terms: OrderTerms, life: Life, grounds: Grounds) -> str | None:
+    executed = sum((o.quantity_filled for o in grounds.known.of_life(OrderRole.ENTRY)), Decimal(0))
+    pending = quantity_to_cover(grounds, without=terms.client_id)
+    position = grounds.position
+    if pending is None or position is None or terms.quantity is None:
+        return "pair: the position was not read (C3)"
+    total = executed + (pending - position.quantity) + terms.quantity
+    if total > life.planned_quantity:
+        return f"pair: {total} would exceed the decision's {life.planned_quantity} (D1)"
+    return None
+
+
+def _pair(price: Decimal, trigger: Decimal, life: Life, grounds: Grounds) -> str | None:
+    risk = life.side.gain(trigger, price)
+    least = price * grounds.limits.stop_distance_min_pct / 100
+    if risk < least:
+        return f"pair: {price} to stop {trigger} is nearer than {least} (E1)"
+    if life.basis_price is None:
+        return "pair: no price to measure the reward to (E1)"
+    reward = life.side.gain(price, life.basis_price)
+    if reward < grounds.limits.rr_minimum * risk:
+        return f"pair: reward {reward} to risk {risk} is below {grounds.limits.rr_minimum} (E1)"
+    return None
+
+
+def has_an_intent(request: Request, grounds: Grounds) -> str | None:
+    """Demand the order as written down, and for what can open demand that it is (RULES G5)."""
+    if not isinstance(request, PlaceOrder):
+        return None
+    intended = grounds.ledger.order(request.terms.client_id)
+    if intended is None:
+        return "intent: an entry must be written down first (G5)" if can_open(request) else None
+    if intended.terms != request.terms:
+        return f"terms: {request.terms.client_id} was written down with other terms (B3)"
+    return None
+
+
+def configures_while_clean(request: Request, grounds: Grounds) -> str | None:
+    """Refuse to touch leverage or margin type beside a position or an order (RULES E4)."""
+    if not isinstance(request, Configure):
+        return None
+    position = grounds.position
+    if position is None or not position.is_flat:
+        return "configure: only while flat is observed (E4)"
+    if any(order.may_rest for order in grounds.known.orders):
+        return "configure: an own order may rest (E4)"
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    within_rights,
+    entries_allowed,
+    reduces_unless_entry,
+    fits_the_life,
+    never_widens,
+    has_an_intent,
+    entry_is_paired,
+    configures_while_clean,
+)
