@@ -129,12 +129,11 @@ def _running(verbs: Verbs[_Parser]) -> None:
         ("--tp1", "first target"),
         ("--tp2", "second target"),
         ("--size", "notional in USDT"),
-        ("--leverage", "leverage set on the exchange"),
         ("--confidence", "0..1"),
-        ("--zone", "liquidation zone to leave at, as LOW:HIGH"),
         ("--reason", "free text"),
     ):
         decide.add_argument(option, metavar=option.strip("-").upper(), help=what)
+    decide.add_argument("--leverage", type=_count, metavar="N", help="set on the exchange (3)")
     decide.add_argument("--file", type=Path, help="write here instead of into the inbox")
 
 

@@ -1,0 +1,117 @@
+"""The same observations give the same plans: recorded ticks, planned again and compared.
+
+Pure apart from the records it is given. A tick of another engine version is skipped, because its
+rules were others; everything else must come out byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine import __version__
+from engine.domain import canonical
+from engine.domain.drift import Drift
+from engine.plan.planner import make_plan
+from engine.plan.situation import Situation
+from engine.read.documents import Document
+from engine.reconcile.settle import reconcile
+from engine.store.ticklog import TickRecord, plan_document
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a recomputed tick differs: a JSON pointer and both values."""
+
+    tick: int
+    at: str
+    recorded: object
+    recomputed: object
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of all ticks; ``digest`` is over every recomputed plan, in order."""
+
+    ticks: int
+    identical: int
+    different: tuple[Difference, ...]
+    skipped: tuple[tuple[int, str], ...]
+    digest: str
+
+    @property
+    def ok(self) -> bool:
+        """Return whether no tick came out differently."""
+        return not self.different
+
+    def document(self) -> Document:
+        """Return the ``keeper/replay/1`` document."""
+        return {
+            "schema": "keeper/replay/1",
+            "ticks": self.ticks,
+            "identical": self.identical,
+            "different": [
+                {
+                    "tick": d.tick,
+                    "at": d.at,
+                    "recorded": d.recorded,
+                    "recomputed": d.recomputed,
+                }
+                for d in self.different
+            ],
+            "skipped": [{"tick": tick, "why": why} for tick, why in self.skipped],
+            "digest": f"sha256:{self.digest}",
+        }
+
+
+def replay(records: Iterable[TickRecord]) -> Replayed:
+    """Plan every recorded tick again and compare plan and drifts with what was written down."""
+    ticks = identical = 0
+    different: list[Difference] = []
+    skipped: list[tuple[int, str]] = []
+    seen = hashlib.sha256()
+    for record in records:
+        ticks += 1
+        if record.engine_version != __version__:
+            skipped.append((record.tick, "engine_version"))
+            continue
+        recomputed = recompute(record)
+        seen.update(canonical.json_text(recomputed).encode())
+        first = next(differences(_recorded(record), recomputed), None)
+        if first is None:
+            identical += 1
+        else:
+            different.append(Difference(record.tick, *first))
+    return Replayed(ticks, identical, tuple(different), tuple(skipped), seen.hexdigest())
+
+
+def recompute(record: TickRecord) -> dict[str, Any]:
+    """Return what the rules of this version make of the recorded observation."""
+    ledger, drifts = reconcile(record.ledger, record.observation, record.limits)
+    if record.inbox.decision is not None:
+        newest_ms = max(ledger.adopted_decision_ms, record.inbox.decision.made_ms)
+        ledger = replace(ledger, adopted_decision_ms=newest_ms)
+    situation = Situation(record.inbox, ledger, record.observation, record.condition, record.limits)
+    return {**plan_document(make_plan(situation)), "drifts": _drifts(drifts)}
+
+
+def _recorded(record: TickRecord) -> dict[str, Any]:
+    return {**record.plan, "drifts": _drifts(record.drifts)}
+
+
+def _drifts(drifts: tuple[Drift, ...]) -> Any:
+    return canonical.to_plain(drifts, tuple[Drift, ...])
+
+
+def differences(a: object, b: object, at: str = "") -> Iterator[tuple[str, object, object]]:
+    """Yield where two plain documents differ, as JSON pointers."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in sorted({*a, *b}):
+            yield from differences(a.get(key), b.get(key), f"{at}/{key}")
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for index, (left, right) in enumerate(zip(a, b, strict=True)):
+            yield from differences(left, right, f"{at}/{index}")
+    elif a != b:
+        yield at, a, b
