@@ -99,6 +99,7 @@ class Code(Enum):
     NOT_ISOLATED = Answer(-4049, "Add margin only support for isolated position.")
     CROSS_BALANCE = Answer(-4050, "Cross balance insufficient.")
     ISOLATED_BALANCE = Answer(-4051, "Isolated balance insufficient.")
+    NO_POSITION = Answer(-4054, "Cannot add position margin: position is 0.")
     MARGIN_AMOUNT = Answer(-4055, "Amount must be positive.")
     SAME_POSITION_SIDE = Answer(-4059, "No need to change position side.")
     POSITION_SIDE_INVALID = Answer(-4060, "Invalid position side.")
@@ -132,6 +133,9 @@ class Code(Enum):
     SAME_MULTI_ASSETS = Answer(-4171, "No need to change multi-assets mode.")
     LEVERAGE_DOWN = Answer(
         -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions."
+    )
+    INTERVAL_TOO_LONG = Answer(
+        -4165, "Invalid time interval. Maximum time interval is {} days."
     )
     NOTIONAL = Answer(
         -4164, "Order's notional must be no smaller than {} (unless you choose reduce only)."

@@ -148,7 +148,7 @@ def _feed(
             option=" ".join(f"--{name}" for name in chosen),
             remedy="give one of --scenario, --walk, --trades, --candles",
         )
-    begin = options.start_price or kept_price or START_PRICE
+    begin = kept_price or options.start_price or START_PRICE
     placement = Placement(options.speed, int(options.offset_s * 1000), start_ms)
     feed: Iterator[PricePoint]
     if scenario is not None:

@@ -1,0 +1,461 @@
+"""The algo service: conditional orders from acceptance to the end of their child.
+
+Invariants: a status changes only along `NEXT_STATUS`, and every step is noted and pushed; the child carries
+the conditional order's client id; a closePosition order rests only while there is a position for it; a
+reduce-only quantity order stays when the position goes and is spent when it fires at nothing (exchange
+reference, sections 3.4 to 3.7 and 10).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from engine.venue.codes import Code, Refusal, by_number, refuse
+from engine.venue.orders import (
+    LIMIT_CHILD_TYPES,
+    STOP_TYPES,
+    ZERO,
+    AlgoOrder,
+    AlgoStatus,
+    Order,
+)
+from engine.venue.terms import AlgoTerms, OrderTerms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.venue.house import House
+    from engine.venue.matching import RegularBook
+
+FIRST_ALGO_ID = 4000001912557457
+GONE_UNFILLED_MS = 3 * 24 * 3600 * 1000
+GONE_MS = 90 * 24 * 3600 * 1000
+TRAILING = "TRAILING_STOP_MARKET"
+
+
+class Step(StrEnum):
+    """What can happen to a conditional order."""
+
+    TRIGGER = "trigger"
+    CANCEL = "cancel"
+    SYSTEM_END = "system_end"
+    CHILD_MADE = "child_made"
+    CHILD_REFUSED = "child_refused"
+    CHILD_LAPSED = "child_lapsed"
+    CHILD_VOID = "child_void"
+    CHILD_ENDED = "child_ended"
+
+
+NEXT_STATUS: dict[tuple[AlgoStatus, Step], AlgoStatus] = {
+    (AlgoStatus.NEW, Step.TRIGGER): AlgoStatus.TRIGGERING,
+    (AlgoStatus.NEW, Step.CANCEL): AlgoStatus.CANCELED,
+    (AlgoStatus.NEW, Step.SYSTEM_END): AlgoStatus.EXPIRED,
+    (AlgoStatus.TRIGGERING, Step.CANCEL): AlgoStatus.CANCELED,  # where the switch allows it
+    (AlgoStatus.TRIGGERING, Step.CHILD_MADE): AlgoStatus.TRIGGERED,
+    (AlgoStatus.TRIGGERING, Step.CHILD_REFUSED): AlgoStatus.REJECTED,
+    (AlgoStatus.TRIGGERING, Step.CHILD_LAPSED): AlgoStatus.EXPIRED,
+    (AlgoStatus.TRIGGERING, Step.CHILD_VOID): AlgoStatus.FINISHED,
+    (AlgoStatus.TRIGGERED, Step.CHILD_ENDED): AlgoStatus.FINISHED,
+}
+FINAL_STATUSES = frozenset(AlgoStatus) - {status for status, _ in NEXT_STATUS}
+FIRED_FLAT = {
+    "rejected": Step.CHILD_REFUSED,
+    "expired": Step.CHILD_LAPSED,
+    "finished": Step.CHILD_VOID,
+}
+
+
+class ImpossibleStepError(Exception):
+    """A step that the life of a conditional order does not have."""
+
+
+def next_status(status: AlgoStatus, step: Step) -> AlgoStatus:
+    """Return the status after `step`, or raise `ImpossibleStepError`."""
+    try:
+        return NEXT_STATUS[status, step]
+    except KeyError:
+        raise ImpossibleStepError(f"{step} in {status}") from None
+
+
+class AlgoBook:
+    """All conditional orders of the account, open and past."""
+
+    __slots__ = ("_cancelled_at", "_checks", "book", "house", "latest", "open", "orders")
+
+    def __init__(self, house: House, book: RegularBook) -> None:
+        """Listen to the matching engine for positions that move and children that end."""
+        self.house = house
+        self.book = book
+        self.orders: list[AlgoOrder] = []
+        self.open: dict[int, AlgoOrder] = {}  # NEW and TRIGGERING
+        self.latest: dict[str, int] = {}
+        self._cancelled_at: dict[tuple[str, str, str], int] = {}
+        self._checks = self._order_of_checks(house.switches.order_of_checks)
+        book.moved = self.position_moved
+        book.ended = self._child_ended
+        if house.switches.untriggered_stops_reserve == "true":
+            book.also_reserved = self._reserved
+
+    # -- placing ---------------------------------------------------------------------------------
+
+    def _order_of_checks(self, order: str) -> tuple[Callable[[AlgoTerms], None], ...]:
+        documented = (
+            self._check_position,
+            self._check_single_close,
+            self._check_count,
+            self._check_trigger,
+            self._check_duplicate,
+        )
+        if order == "duplicate_first":
+            return (self._check_duplicate, *documented[:-1])
+        if order == "trigger_first":
+            return (self._check_trigger, *(c for c in documented if c != self._check_trigger))
+        return documented
+
+    def place(self, terms: AlgoTerms) -> AlgoOrder:
+        """Accept a conditional order, or raise the `Refusal`."""
+        for check in self._checks:
+            check(terms)
+        house = self.house
+        clock = house.clock
+        number = FIRST_ALGO_ID + len(self.orders)
+        algo = AlgoOrder(
+            algo_id=number,
+            client_id=terms.client_id or f"auto{number}",
+            side=terms.side,
+            type=terms.type,
+            quantity=terms.quantity,
+            price=terms.price,
+            trigger_price=terms.trigger_price,
+            time_in_force="GTE_GTC" if terms.close_position else terms.time_in_force,
+            position_side=terms.position_side,
+            reduce_only=terms.reduce_only or terms.close_position,
+            close_position=terms.close_position,
+            working_type=terms.working_type,
+            price_protect=terms.price_protect,
+            created_ms=clock.exchange,
+            updated_ms=clock.exchange,
+            accepted_ms=clock.now,
+            price_match=terms.price_match,
+            stp=terms.stp,
+            good_till_ms=terms.good_till_ms,
+            activate_price=terms.activate_price,
+            callback_rate=terms.callback_rate,
+        )
+        self.orders.append(algo)
+        self.open[number] = algo
+        self.latest[algo.client_id] = number
+        house.algo_event(algo, None)
+        if algo.type == TRAILING:
+            self._trail(algo, self._working_price(algo.working_type))
+        if algo.good_till_ms:
+            clock.later(max(0, algo.good_till_ms - clock.exchange), "algo_end", number)
+        if house.switches.auto_cancel_stops_ms:
+            clock.later(house.switches.auto_cancel_stops_ms, "algo_cancel", number)
+        return algo
+
+    def _check_position(self, terms: AlgoTerms) -> None:
+        """Refuse what needs a position while there is none the service knows of (-4509)."""
+        house = self.house
+        account, switches = house.account, house.switches
+        held = account.reducible(terms.position_side, terms.sign)
+        if terms.needs_position:
+            opened = account.positions[terms.position_side].opened_at
+            if not held or house.clock.now - opened < switches.gte_sync_lag_ms:
+                raise refuse(Code.GTE_WHILE_FLAT)
+            if house.faults.armed and house.faults.on_order(
+                "placement", terms.client_id, house.clock.now
+            ):
+                raise refuse(Code.GTE_WHILE_FLAT)
+        elif terms.reduce_only and not held and switches.stop_while_flat == "refused":
+            raise refuse(Code.REDUCE_ONLY)
+
+    def _check_single_close(self, terms: AlgoTerms) -> None:
+        """Refuse a second closePosition order of the kind in the direction (-4130)."""
+        if not terms.close_position:
+            return
+        kind = (terms.type, terms.side, terms.position_side)
+        for other in self.open.values():
+            if other.close_position and (other.type, other.side, other.position_side) == kind:
+                raise refuse(Code.CLOSE_EXISTS)
+        lag = self.house.switches.gte_cancel_lag_ms
+        if lag and self.house.clock.now - self._cancelled_at.get(kind, -lag) < lag:
+            raise refuse(Code.CLOSE_EXISTS)
+
+    def _check_count(self, _: AlgoTerms) -> None:
+        """Refuse more open conditional orders than the account may have (-4045)."""
+        if len(self.open) >= self.house.instrument.algo_orders_max:
+            raise refuse(Code.TOO_MANY_STOPS)
+
+    def _check_trigger(self, terms: AlgoTerms) -> None:
+        """Refuse a condition that already holds (-2021)."""
+        price = self._working_price(terms.working_type)
+        if terms.type == TRAILING:
+            wrong = terms.activate_price is not None and (
+                (terms.activate_price - price) * terms.sign > ZERO
+            )
+            if wrong:
+                raise refuse(Code.WOULD_TRIGGER)
+        elif is_reached(terms.type, terms.sign, terms.trigger_price, price):
+            raise refuse(Code.WOULD_TRIGGER)
+
+    def _check_duplicate(self, terms: AlgoTerms) -> None:
+        """Refuse a client id that an open conditional order carries."""
+        if not terms.client_id:
+            return
+        switches = self.house.switches
+        if self.latest.get(terms.client_id) in self.open:
+            raise by_number(int(switches.duplicate_algo_id_code))
+        if switches.client_id_namespaces == "one" and self.book.open_named(terms.client_id):
+            raise by_number(int(switches.duplicate_algo_id_code))
+
+    # -- triggering ------------------------------------------------------------------------------
+
+    def _working_price(self, working_type: str) -> Decimal:
+        market = self.house.market
+        return market.mark if working_type == "MARK_PRICE" else market.last
+
+    def watch(self, last_before: Decimal) -> None:
+        """Trigger what the new prices reached, in the order the price met the triggers."""
+        if not self.open:
+            return
+        reached = []
+        for algo in self.open.values():
+            if algo.status is not AlgoStatus.NEW:
+                continue
+            price = self._working_price(algo.working_type)
+            if algo.type == TRAILING:
+                fires = self._trail(algo, price)
+            else:
+                fires = is_reached(algo.type, algo.sign, algo.trigger_price, price)
+            if fires and not (algo.price_protect and self._is_torn()):
+                reached.append(algo)
+        reached.sort(key=lambda one: (abs(one.trigger_price - last_before), one.algo_id))
+        for algo in reached:
+            if algo.status is AlgoStatus.NEW:  # an earlier child may have ended it
+                self._trigger(algo)
+
+    def _is_torn(self) -> bool:
+        """Whether mark and last price are too far apart for protected triggers."""
+        market = self.house.market
+        gap = abs(market.mark - market.last)
+        return gap > self.house.instrument.trigger_protect * market.mark
+
+    def _trail(self, algo: AlgoOrder, price: Decimal) -> bool:
+        """Follow the price; return whether it fell back by the callback rate."""
+        sign = algo.sign
+        if not algo.activated:
+            level = algo.activate_price
+            if level is not None and (price - level) * sign > ZERO:
+                return False
+            algo.activated = True
+            algo.extreme = price
+            self.house.algo_event(algo, None)
+        extreme = algo.extreme if algo.extreme is not None else price
+        algo.extreme = min(extreme, price) if sign > 0 else max(extreme, price)
+        rate = (algo.callback_rate or ZERO) / 100
+        algo.trigger_price = algo.extreme * (1 + sign * rate)
+        return (price - algo.trigger_price) * sign >= ZERO
+
+    def _trigger(self, algo: AlgoOrder) -> None:
+        clock = self.house.clock
+        algo.trigger_ms = clock.exchange
+        self._step(algo, Step.TRIGGER)
+        delay = self.house.switches.trigger_delay_ms
+        if delay:
+            clock.later(delay, "child", algo.algo_id)
+        else:
+            self.send_child(algo)
+
+    def send_child(self, algo: AlgoOrder) -> None:
+        """Hand a triggering order to the matching engine."""
+        if algo.status is not AlgoStatus.TRIGGERING:
+            return
+        house = self.house
+        fault = (
+            house.faults.on_order("child", algo.client_id, house.clock.now)
+            if house.faults.armed
+            else None
+        )
+        share = None
+        if fault is not None and fault.kind == "child_partial":
+            share = fault.amount("fraction", "0.5")
+        order = house.switches.algo_child_push_order
+        if order == "random":
+            order = house.chance.choice(("algo_first", "child_first"))
+        try:
+            if fault is not None and fault.kind == "child_rejected":
+                raise by_number(fault.whole("code", Code.MARGIN.value.code))
+            self.book.place(
+                self._child_terms(algo),
+                child_of=algo,
+                share=share,
+                accepted=(lambda: self._step(algo, Step.CHILD_MADE))
+                if order == "algo_first"
+                else None,
+            )
+        except Refusal as refusal:
+            self._child_refused(algo, refusal)
+            return
+        if algo.status is AlgoStatus.TRIGGERING:
+            self._step(algo, Step.CHILD_MADE)
+            child = self.child_of(algo)
+            if child is not None and not child.is_open:
+                self._step(algo, Step.CHILD_ENDED)
+
+    def _child_refused(self, algo: AlgoOrder, refusal: Refusal) -> None:
+        algo.child_id = None
+        flat = not self.house.account.reducible(algo.position_side, algo.sign)
+        if algo.reduces and flat:
+            step = FIRED_FLAT[self.house.switches.stop_fired_flat_status]
+        else:
+            step = Step.CHILD_REFUSED
+        if step is Step.CHILD_REFUSED:
+            algo.failure = refusal.message
+        self._step(algo, step)
+
+    def _child_terms(self, algo: AlgoOrder) -> OrderTerms:
+        """Return what the matching engine is asked for."""
+        quantity = algo.quantity
+        maximum = self.house.instrument.market_quantity_max
+        if algo.close_position:
+            quantity = self.house.account.reducible(algo.position_side, algo.sign)
+            refused = self.house.switches.close_above_market_maximum == "refused"
+            if refused and quantity > maximum:
+                raise refuse(Code.QUANTITY_ABOVE_MAXIMUM)
+        limited = algo.type in LIMIT_CHILD_TYPES
+        price = algo.price
+        if limited and algo.price_match != "NONE":
+            sign = algo.sign if algo.price_match.startswith("OPPONENT") else -algo.sign
+            price = self.house.market.best(sign)
+        tif = algo.time_in_force if algo.time_in_force in ("IOC", "FOK", "GTX") else "GTC"
+        return OrderTerms(
+            side=algo.side,
+            type="LIMIT" if limited else "MARKET",
+            quantity=quantity,
+            price=price if limited else ZERO,
+            time_in_force=tif if limited else "GTC",
+            position_side=algo.position_side,
+            reduce_only=algo.reduce_only,
+            client_id=algo.client_id,
+            stp=algo.stp,
+            wants_result=True,
+        )
+
+    def _child_ended(self, child: Order) -> None:
+        """Finish the conditional order whose child is final."""
+        if child.algo_id is None:
+            return
+        algo = self.orders[child.algo_id - FIRST_ALGO_ID]
+        if algo.status is AlgoStatus.TRIGGERED:
+            self._step(algo, Step.CHILD_ENDED)
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def cancel(self, algo: AlgoOrder) -> None:
+        """Cancel on request, or raise the `Refusal` its status calls for."""
+        if algo.status is AlgoStatus.TRIGGERING:
+            answer = self.house.switches.cancel_while_triggering
+            if answer != "success":
+                raise by_number(int(answer))
+        elif algo.status is not AlgoStatus.NEW:
+            raise refuse(Code.CANCEL_UNKNOWN)
+        self._step(algo, Step.CANCEL)
+        if algo.close_position:
+            kind = (algo.type, algo.side, algo.position_side)
+            self._cancelled_at[kind] = self.house.clock.now
+
+    def cancel_all(self) -> None:
+        """Cancel every order that has not triggered."""
+        for algo in list(self.open.values()):
+            if algo.status is AlgoStatus.NEW:
+                self.cancel(algo)
+
+    def end_by_system(self, algo: AlgoOrder, step: Step = Step.SYSTEM_END) -> None:
+        """Expire (or cancel) an order that has not triggered."""
+        if algo.status is AlgoStatus.NEW:
+            self._step(algo, step)
+
+    def position_moved(self, position_side: str) -> None:
+        """Expire orders that need a position which is no longer there."""
+        if not self.open or self.house.switches.gte_after_flat == "survives":
+            return
+        account, lag = self.house.account, self.house.switches.gte_expire_lag_ms
+        for algo in list(self.open.values()):
+            if (
+                algo.needs_position
+                and algo.position_side == position_side
+                and algo.status is AlgoStatus.NEW
+                and not account.reducible(position_side, algo.sign)
+            ):
+                if lag:
+                    self.house.clock.later(lag, "algo_end", algo.algo_id)
+                else:
+                    self._step(algo, Step.SYSTEM_END)
+
+    def _step(self, algo: AlgoOrder, step: Step) -> None:
+        algo.status = next_status(algo.status, step)
+        algo.updated_ms = self.house.clock.exchange
+        if algo.status not in (AlgoStatus.NEW, AlgoStatus.TRIGGERING):
+            self.open.pop(algo.algo_id, None)
+        self.house.algo_event(algo, self.child_of(algo))
+
+    def load(self, orders: list[AlgoOrder]) -> None:
+        """Take over the orders of a saved book."""
+        self.orders = orders
+        waiting = (AlgoStatus.NEW, AlgoStatus.TRIGGERING)
+        self.open = {one.algo_id: one for one in orders if one.status in waiting}
+        self.latest = {one.client_id: one.algo_id for one in orders}
+        self.latest.update({one.client_id: one.algo_id for one in self.open.values()})
+
+    # -- looking up ------------------------------------------------------------------------------
+
+    def child_of(self, algo: AlgoOrder) -> Order | None:
+        """Return the regular order this one became."""
+        if algo.child_id is None:
+            return None
+        return self.book.by_number(algo.child_id)
+
+    def by_number(self, algo_id: int) -> AlgoOrder | None:
+        """Return an order by its number, however old."""
+        index = algo_id - FIRST_ALGO_ID
+        return self.orders[index] if 0 <= index < len(self.orders) else None
+
+    def find(self, algo_id: int | None, client_id: str | None) -> AlgoOrder | None:
+        """Return an order by either id, unless it is too old to be found (section 3.3)."""
+        if algo_id is None:
+            algo_id = self.latest.get(client_id or "")
+            if algo_id is None:
+                return None
+        algo = self.by_number(algo_id)
+        if algo is None:
+            return None
+        age = self.house.clock.exchange - algo.updated_ms
+        unfilled = algo.status in (AlgoStatus.CANCELED, AlgoStatus.EXPIRED)
+        if algo.status in FINAL_STATUSES and (
+            age > GONE_MS or (age > GONE_UNFILLED_MS and unfilled)
+        ):
+            return None
+        return algo
+
+    def _reserved(self, position_side: str, sign: int) -> Decimal:
+        """Return what untriggered reduce-only quantity orders would hold of the position."""
+        return sum(
+            (
+                one.quantity
+                for one in self.open.values()
+                if one.reduce_only
+                and not one.close_position
+                and one.sign == sign
+                and one.position_side == position_side
+            ),
+            ZERO,
+        )
+
+
+def is_reached(order_type: str, sign: int, trigger: Decimal, price: Decimal) -> bool:
+    """Whether the working price meets the trigger: stops with the order's sign, targets against it."""
+    direction = sign if order_type in STOP_TYPES else -sign
+    return (price - trigger) * direction >= ZERO

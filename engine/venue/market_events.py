@@ -1,0 +1,146 @@
+"""The shapes of market stream events, made for the streams the settings name (section 4.4).
+
+Nothing is made for a stream that is not named there: `market_streams=()` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.venue.candles import INTERVALS, MINUTE_MS
+from engine.venue.text import fixed
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from engine.venue.candles import Row
+    from engine.venue.market import Market, MarketTrade
+    from engine.venue.outbox import Outbox
+    from engine.venue.settings import VenueSettings
+
+Event = dict[str, object]
+
+
+class MarketEvents:
+    """The shapes of market streams, made for the streams the settings name."""
+
+    __slots__ = ("_amount", "_price", "_settings", "_streams", "_symbol", "last_mark_second")
+
+    def __init__(self, settings: VenueSettings) -> None:
+        """Prepare the stream names."""
+        self._settings = settings
+        self._symbol = settings.symbol
+        self._price = settings.instrument.price_precision
+        self._amount = settings.instrument.quantity_precision
+        low = settings.symbol.lower()
+        self._streams = {suffix: f"{low}@{suffix}" for suffix in settings.market_streams}
+        self.last_mark_second = -1
+
+    def after_point(
+        self, market: Market, outbox: Outbox, exchange_ms: int, next_funding_ms: int, rate: Decimal
+    ) -> None:
+        """Send what one price point makes."""
+        streams = self._streams
+        if not streams:
+            return
+        for suffix, stream in streams.items():
+            if suffix == "bookTicker":
+                outbox.market(stream, self._book(market, exchange_ms))
+            elif suffix == "aggTrade":
+                outbox.market(stream, self._trade(market.trades[-1], exchange_ms))
+            elif suffix.startswith("markPrice"):
+                second = exchange_ms // 1000
+                if second != self.last_mark_second:
+                    self.last_mark_second = second
+                    event = self._mark(market, exchange_ms, next_funding_ms, rate)
+                    outbox.market(stream, event)
+            elif suffix.startswith("kline_"):
+                interval = suffix.removeprefix("kline_")
+                rows = market.candles.read(interval, exchange_ms, None, None, 1)
+                outbox.market(stream, self._kline(rows[-1], interval, exchange_ms))
+
+    def idle(
+        self, market: Market, outbox: Outbox, exchange_ms: int, next_funding_ms: int, rate: Decimal
+    ) -> None:
+        """Repeat the mark price when a new second begins without a new price."""
+        second = exchange_ms // 1000
+        if second == self.last_mark_second:
+            return
+        self.last_mark_second = second
+        for suffix, stream in self._streams.items():
+            if suffix.startswith("markPrice"):
+                outbox.market(stream, self._mark(market, exchange_ms, next_funding_ms, rate))
+
+    def _book(self, market: Market, now_ms: int) -> Event:
+        size = self._settings.level_quantity
+        shown = fixed(size, self._amount) if size is not None else "10.000"
+        return {
+            "e": "bookTicker",
+            "u": market.update_id,
+            "E": now_ms,
+            "T": now_ms,
+            "s": self._symbol,
+            "ps": self._symbol,
+            "b": fixed(market.bid, self._price),
+            "B": shown,
+            "a": fixed(market.ask, self._price),
+            "A": shown,
+            "st": 1,
+        }
+
+    def _mark(self, market: Market, now_ms: int, next_funding_ms: int, rate: Decimal) -> Event:
+        mark = fixed(market.mark, 8)
+        return {
+            "e": "markPriceUpdate",
+            "E": now_ms,
+            "s": self._symbol,
+            "p": mark,
+            "ap": mark,
+            "i": mark,
+            "P": mark,
+            "r": f"{rate:.8f}",
+            "T": next_funding_ms,
+            "st": 1,
+        }
+
+    def _trade(self, trade: MarketTrade, now_ms: int) -> Event:
+        return {
+            "e": "aggTrade",
+            "E": now_ms,
+            "s": self._symbol,
+            "a": trade.trade_id,
+            "p": fixed(trade.price, self._price),
+            "q": fixed(trade.quantity, self._amount),
+            "nq": fixed(trade.quantity, self._amount),
+            "f": trade.trade_id,
+            "l": trade.trade_id,
+            "T": trade.at_ms,
+            "m": trade.buyer_maker,
+            "st": 1,
+        }
+
+    def _kline(self, row: Row, interval: str, now_ms: int) -> Event:
+        return {
+            "e": "kline",
+            "E": now_ms,
+            "s": self._symbol,
+            "k": {
+                "t": row.open_ms,
+                "T": row.open_ms + INTERVALS[interval] * MINUTE_MS - 1,
+                "s": self._symbol,
+                "i": interval,
+                "f": 1,
+                "L": max(1, row.count),
+                "o": fixed(row.open, self._price),
+                "c": fixed(row.close, self._price),
+                "h": fixed(row.high, self._price),
+                "l": fixed(row.low, self._price),
+                "v": fixed(row.volume, self._amount),
+                "n": row.count,
+                "x": False,
+                "q": fixed(row.quote, 5),
+                "V": fixed(row.volume / 2, self._amount),
+                "Q": fixed(row.quote / 2, 5),
+                "B": "0",
+            },
+        }

@@ -1,0 +1,355 @@
+"""The public endpoints: time, filters, prices, candles, trades (exchange reference, 5.1 and 5.2)."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from engine.venue import params
+from engine.venue.candles import INTERVALS, MINUTE_MS
+from engine.venue.codes import Code, refuse
+from engine.venue.routes import Route, Security, Table, Weight
+from engine.venue.text import fixed, plain
+
+if TYPE_CHECKING:
+    from engine.venue.candles import Row
+    from engine.venue.funding import Funding
+    from engine.venue.house import House
+    from engine.venue.params import Parameters
+
+Json = dict[str, object]
+DEPTHS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+SHOWN_DEPTH = "10.000"
+
+
+class MarketRoutes:
+    """What anybody may ask."""
+
+    __slots__ = ("_funding", "_house", "_info_head", "_info_tail", "_symbol")
+
+    def __init__(self, house: House, funding: Funding) -> None:
+        """Prepare the constant part of exchangeInfo."""
+        self._house = house
+        self._funding = funding
+        self._symbol = house.settings.symbol
+        info = exchange_info(house)
+        self._info_head = b'{"timezone":"UTC","serverTime":'
+        self._info_tail = b"," + json.dumps(info, separators=(",", ":")).encode()[1:]
+
+    def table(self) -> Table:
+        """Return the routes."""
+        public = Security.NONE
+        return {
+            ("GET", "/fapi/v1/ping"): Route(self.ping, 1, public),
+            ("GET", "/api/v3/ping"): Route(self.ping, 1, public),
+            ("GET", "/fapi/v1/time"): Route(self.time, 1, public),
+            ("GET", "/api/v3/time"): Route(self.time, 1, public),
+            ("GET", "/fapi/v1/exchangeInfo"): Route(self.exchange_info, 1, public),
+            ("GET", "/fapi/v1/depth"): Route(self.depth, _depth_weight, public),
+            ("GET", "/fapi/v1/klines"): Route(self.klines, _klines_weight, public),
+            ("GET", "/fapi/v1/aggTrades"): Route(self.agg_trades, 20, public),
+            ("GET", "/fapi/v1/premiumIndex"): Route(self.premium_index, _per_symbol(1, 10), public),
+            ("GET", "/fapi/v1/ticker/bookTicker"): Route(
+                self.book_ticker, _per_symbol(2, 5), public
+            ),
+            ("GET", "/fapi/v1/ticker/price"): Route(self.price, _per_symbol(1, 2), public),
+            ("GET", "/fapi/v2/ticker/price"): Route(self.price, _per_symbol(1, 2), public),
+            ("GET", "/fapi/v1/fundingRate"): Route(self.funding_rate, 0, public),
+            ("GET", "/fapi/v1/fundingInfo"): Route(self.funding_info, 0, public),
+        }
+
+    def ping(self, _: Parameters) -> Json:
+        """Answer."""
+        return {}
+
+    def time(self, _: Parameters) -> Json:
+        """Tell the exchange's time."""
+        return {"serverTime": self._house.clock.exchange}
+
+    def exchange_info(self, _: Parameters) -> bytes:
+        """Tell filters and limits; all but the time was encoded once."""
+        return self._info_head + str(self._house.clock.exchange).encode() + self._info_tail
+
+    def depth(self, given: Parameters) -> Json:
+        """Show the book: five levels a tick apart stand for all of it."""
+        params.symbol(given, self._symbol)
+        depth = params.whole(given, "limit")
+        if depth is not None and depth not in DEPTHS:
+            raise refuse(Code.DEPTH_LIMIT, depth)
+        house = self._house
+        market, digits = house.market, house.instrument.price_precision
+        gap = house.instrument.tick_size * house.settings.level_ticks
+        size = self._level_size()
+        levels = range(min(5, depth or 5))
+        return {
+            "lastUpdateId": market.update_id,
+            "E": house.clock.exchange,
+            "T": house.clock.exchange,
+            "bids": [[fixed(market.bid - gap * one, digits), size] for one in levels],
+            "asks": [[fixed(market.ask + gap * one, digits), size] for one in levels],
+        }
+
+    def _level_size(self) -> str:
+        size = self._house.settings.level_quantity
+        if size is None:
+            return SHOWN_DEPTH
+        return fixed(size, self._house.instrument.quantity_precision)
+
+    def klines(self, given: Parameters) -> list[list[object]]:
+        """Return candles, oldest first, the last one still open."""
+        params.symbol(given, self._symbol)
+        interval = params.text(given, "interval")
+        if interval not in INTERVALS:
+            raise refuse(Code.INTERVAL_INVALID)
+        house = self._house
+        rows = house.market.candles.read(
+            interval,
+            house.clock.exchange,
+            params.whole(given, "starttime"),
+            params.whole(given, "endtime"),
+            params.limit(given, 500, 1500),
+        )
+        width = INTERVALS[interval] * MINUTE_MS
+        digits, amount = house.instrument.price_precision, house.instrument.quantity_precision
+        return [_kline(row, width, digits, amount) for row in rows]
+
+    def agg_trades(self, given: Parameters) -> list[Json]:
+        """Return public trades: from an id, from a time, else the latest."""
+        params.symbol(given, self._symbol)
+        trades = self._house.market.trades
+        rows = params.limit(given, 500, 1000)
+        from_id = params.whole(given, "fromid")
+        start, end = params.whole(given, "starttime"), params.whole(given, "endtime")
+        low, high = 0, len(trades)
+        if from_id is not None and trades:
+            low = max(0, from_id - trades[0].trade_id)
+        elif start is not None:
+            low = bisect_left(trades, start, key=lambda one: one.at_ms)
+        if end is not None:
+            high = bisect_left(trades, end + 1, key=lambda one: one.at_ms)
+        if from_id is None and start is None:
+            low = max(0, high - rows)
+        house = self._house
+        digits, amount = house.instrument.price_precision, house.instrument.quantity_precision
+        return [
+            {
+                "a": one.trade_id,
+                "p": fixed(one.price, digits),
+                "q": fixed(one.quantity, amount),
+                "nq": fixed(one.quantity, amount),
+                "f": one.trade_id,
+                "l": one.trade_id,
+                "T": one.at_ms,
+                "m": one.buyer_maker,
+            }
+            for one in trades[low : min(high, low + rows)]
+        ]
+
+    def premium_index(self, given: Parameters) -> object:
+        """Tell mark price and funding."""
+        house = self._house
+        mark = fixed(house.market.mark, 8)
+        row = {
+            "symbol": self._symbol,
+            "markPrice": mark,
+            "indexPrice": mark,
+            "estimatedSettlePrice": mark,
+            "lastFundingRate": fixed(house.settings.funding_rate, 8),
+            "interestRate": "0.00010000",
+            "nextFundingTime": self._funding.next_ms,
+            "time": house.clock.exchange,
+        }
+        return row if params.optional_symbol(given, self._symbol) else [row]
+
+    def book_ticker(self, given: Parameters) -> object:
+        """Tell best bid and ask."""
+        house = self._house
+        market, digits = house.market, house.instrument.price_precision
+        size = self._level_size()
+        row = {
+            "symbol": self._symbol,
+            "bidPrice": fixed(market.bid, digits),
+            "bidQty": size,
+            "askPrice": fixed(market.ask, digits),
+            "askQty": size,
+            "time": house.clock.exchange,
+            "lastUpdateId": market.update_id,
+        }
+        return row if params.optional_symbol(given, self._symbol) else [row]
+
+    def price(self, given: Parameters) -> object:
+        """Tell the last price."""
+        house = self._house
+        row = {
+            "symbol": self._symbol,
+            "price": fixed(house.market.last, house.instrument.price_precision),
+            "time": house.clock.exchange,
+        }
+        return row if params.optional_symbol(given, self._symbol) else [row]
+
+    def funding_rate(self, given: Parameters) -> list[Json]:
+        """Return past funding rates."""
+        params.optional_symbol(given, self._symbol)
+        start, end = params.whole(given, "starttime"), params.whole(given, "endtime")
+        rows = params.limit(given, 100, 1000)
+        past = [
+            one
+            for one in self._funding.past
+            if (start is None or one.time_ms >= start) and (end is None or one.time_ms <= end)
+        ]
+        chosen = past[:rows] if start is not None else past[-rows:]
+        return [
+            {
+                "symbol": self._symbol,
+                "fundingRate": fixed(one.rate, 8),
+                "fundingTime": one.time_ms,
+                "markPrice": fixed(one.mark, 8),
+                "rateType": "Regular",
+            }
+            for one in chosen
+        ]
+
+    def funding_info(self, _: Parameters) -> list[Json]:
+        """List symbols with adjusted funding: none."""
+        return []
+
+
+def _per_symbol(one: int, everything: int) -> Weight:
+    def weight(given: Parameters) -> int:
+        return one if given.get("symbol") else everything
+
+    return weight
+
+
+def _depth_weight(given: Parameters) -> int:
+    text = given.get("limit", "")
+    return DEPTHS.get(int(text), 2) if text.isascii() and text.isdigit() else 10
+
+
+def _klines_weight(given: Parameters) -> int:
+    text = given.get("limit", "")
+    rows = int(text) if text.isascii() and text.isdigit() else 500
+    if rows < 100:
+        return 1
+    return 2 if rows < 500 else 5 if rows <= 1000 else 10
+
+
+def _kline(row: Row, width: int, digits: int, amount: int) -> list[object]:
+    return [
+        row.open_ms,
+        fixed(row.open, digits),
+        fixed(row.high, digits),
+        fixed(row.low, digits),
+        fixed(row.close, digits),
+        fixed(row.volume, amount),
+        row.open_ms + width - 1,
+        fixed(row.quote, 5),
+        row.count,
+        fixed(row.volume / 2, amount),
+        fixed(row.quote / 2, 5),
+        "0",
+    ]
+
+
+def exchange_info(house: House) -> Json:
+    """Describe symbol and limits; the first key is left to the caller."""
+    settings, instrument = house.settings, house.instrument
+    return {
+        "futuresType": "U_MARGINED",
+        "rateLimits": rate_limits(house),
+        "exchangeFilters": [],
+        "assets": [
+            {"asset": settings.asset, "marginAvailable": True, "autoAssetExchange": "-10000"}
+        ],
+        "symbols": [
+            {
+                "symbol": settings.symbol,
+                "pair": settings.symbol,
+                "contractType": "PERPETUAL",
+                "deliveryDate": 4133404800000,
+                "onboardDate": 1569398400000,
+                "status": "TRADING",
+                "maintMarginPercent": "2.5000",
+                "requiredMarginPercent": "5.0000",
+                "baseAsset": settings.base_asset,
+                "quoteAsset": settings.asset,
+                "marginAsset": settings.asset,
+                "pricePrecision": instrument.price_precision,
+                "quantityPrecision": instrument.quantity_precision,
+                "baseAssetPrecision": 8,
+                "quotePrecision": 8,
+                "underlyingType": "COIN",
+                "underlyingSubType": ["PoW"],
+                "triggerProtect": str(instrument.trigger_protect),
+                "liquidationFee": str(settings.liquidation_fee),
+                "marketTakeBound": str(instrument.market_take_bound),
+                "maxMoveOrderLimit": 10000,
+                "filters": [
+                    {
+                        "filterType": "PRICE_FILTER",
+                        "minPrice": str(instrument.price_min),
+                        "maxPrice": str(instrument.price_max),
+                        "tickSize": str(instrument.tick_size),
+                    },
+                    {
+                        "filterType": "LOT_SIZE",
+                        "minQty": str(instrument.quantity_min),
+                        "maxQty": str(instrument.quantity_max),
+                        "stepSize": str(instrument.step_size),
+                    },
+                    {
+                        "filterType": "MARKET_LOT_SIZE",
+                        "minQty": str(instrument.market_quantity_min),
+                        "maxQty": str(instrument.market_quantity_max),
+                        "stepSize": str(instrument.step_size),
+                    },
+                    {"filterType": "MAX_NUM_ORDERS", "limit": instrument.orders_max},
+                    {"filterType": "MIN_NOTIONAL", "notional": plain(instrument.notional_min)},
+                    {
+                        "filterType": "PERCENT_PRICE",
+                        "multiplierUp": str(instrument.multiplier_up),
+                        "multiplierDown": str(instrument.multiplier_down),
+                        "multiplierDecimal": "4",
+                    },
+                    {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
+                ],
+                "orderTypes": [
+                    "LIMIT",
+                    "MARKET",
+                    "STOP",
+                    "STOP_MARKET",
+                    "TAKE_PROFIT",
+                    "TAKE_PROFIT_MARKET",
+                    "TRAILING_STOP_MARKET",
+                ],
+                "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
+                "permissionSets": ["GRID", "COPY", "DCA", "RPI"],
+            }
+        ],
+    }
+
+
+def rate_limits(house: House) -> list[Json]:
+    """Describe the limits the way exchangeInfo and rateLimit/order do."""
+    limits = house.settings.limits
+    return [
+        {
+            "rateLimitType": "REQUEST_WEIGHT",
+            "interval": "MINUTE",
+            "intervalNum": 1,
+            "limit": limits.weight_1m,
+        },
+        {
+            "rateLimitType": "ORDERS",
+            "interval": "MINUTE",
+            "intervalNum": 1,
+            "limit": limits.orders_1m,
+        },
+        {
+            "rateLimitType": "ORDERS",
+            "interval": "SECOND",
+            "intervalNum": 10,
+            "limit": limits.orders_10s,
+        },
+    ]

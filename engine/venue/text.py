@@ -1,0 +1,26 @@
+"""How numbers look on the wire: fixed digits in replies, plain and short in stream messages."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+ZERO = Decimal(0)
+
+
+def fixed(value: Decimal, digits: int) -> str:
+    """Return the number with exactly `digits` decimals; zero has no sign."""
+    return f"{value:.{digits}f}" if value else f"{ZERO:.{digits}f}"
+
+
+def plain(value: Decimal) -> str:
+    """Return the number without exponent and without trailing zeros."""
+    if not value:
+        return "0"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short(value: Decimal, digits: int) -> str:
+    """Return the number rounded to `digits` decimals, without trailing zeros."""
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return text if text not in ("", "-0") else "0"
