@@ -14,8 +14,8 @@ from typing import Any
 from engine import __version__
 from engine.domain import canonical
 from engine.domain.drift import Drift
+from engine.domain.situation import Situation
 from engine.plan.planner import make_plan
-from engine.plan.situation import Situation
 from engine.read.documents import Document
 from engine.reconcile.settle import reconcile
 from engine.store.ticklog import TickRecord, plan_document
