@@ -14,10 +14,11 @@ from engine.domain.errors import require
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Life, Origin, Zone
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
 from engine.plan.entry_zone import EffectiveZone, basis_price
 from engine.plan.gates import Entry, all_pass, judge, planned_entry
-from engine.plan.situation import NOTHING, Proposal, Situation
+from engine.plan.proposal import NOTHING, Proposal
 
 
 def arm(situation: Situation) -> Proposal:

@@ -88,9 +88,7 @@ def stop_for(terms: EntryTerms, instrument: Instrument, price: Decimal) -> Decim
     """Return S(p): the decision's stop rounded toward less risk, or the 0.35 % level if wider."""
     side = terms.side
     given = instrument.price_toward_less_risk(side, terms.stop_loss)
-    least = instrument.price_toward_more_risk(
-        side, price * (ONE - side.sign * terms.stop_distance)
-    )
+    least = instrument.price_toward_more_risk(side, price * (ONE - side.sign * terms.stop_distance))
     return side.wider(given, least)
 
 

@@ -15,9 +15,10 @@ from engine.domain.instrument import Instrument
 from engine.domain.limits import NoSplit
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
+from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
-from engine.plan.situation import NOTHING, Proposal, Situation, cancel
 
 TARGET_PRICE = WorkingPrice.LAST
 """Targets fire on traded prices: what the position can be sold at."""
@@ -75,9 +76,7 @@ def take_first_target(situation: Situation) -> Proposal:
         close_position=quantity is None,
     )
     reason = "tp1_reached" if is_reached else "tp1_missing"
-    return Proposal(
-        actions=(PlaceOrder(terms, ActionClass.MANAGE, "take_first_target", reason),)
-    )
+    return Proposal(actions=(PlaceOrder(terms, ActionClass.MANAGE, "take_first_target", reason),))
 
 
 def keep_runner_target(situation: Situation) -> Proposal:
@@ -92,9 +91,7 @@ def keep_runner_target(situation: Situation) -> Proposal:
         return NOTHING
     role, trigger = wanted
     working = [
-        o
-        for o in situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
-        if o.may_rest
+        o for o in situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT) if o.may_rest
     ]
     if working:
         outdated = [o for o in working if o.role is not role or o.terms.trigger_price != trigger]
@@ -210,4 +207,3 @@ def _cancels(situation: Situation, orders: list[Order], rule: str) -> tuple[Acti
         for o in orders
         if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS
     )
-

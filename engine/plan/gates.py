@@ -14,9 +14,9 @@ from engine.domain.action import GateResult, Verdict
 from engine.domain.decision import Decision
 from engine.domain.instrument import bracket_of, isolated_liquidation_price
 from engine.domain.numbers import plain
+from engine.domain.situation import Situation
 from engine.domain.terms import Rights
 from engine.plan.entry_zone import EffectiveZone, effective_zone, entry_terms
-from engine.plan.situation import Situation
 
 DAY_MS = 86_400_000
 
@@ -107,7 +107,9 @@ def cooldown_over(situation: Situation, entry: Entry) -> GateResult:
         since_ms = situation.now_ms - past.closed_ms
         same = past.terms in ("", entry.decision.terms)
         if was_bad and same and since_ms < limit_ms:
-            return _gate("cooldown_over", passes=False, value=since_ms // 1000, limit=limit_ms // 1000)
+            return _gate(
+                "cooldown_over", passes=False, value=since_ms // 1000, limit=limit_ms // 1000
+            )
     return _gate("cooldown_over", passes=True, limit=limit_ms // 1000)
 
 
@@ -259,7 +261,9 @@ def stop_not_crossed(situation: Situation, entry: Entry) -> GateResult:
     if price is None or entry.zone is None or side is None or instrument is None:
         return _unknown("stop_not_crossed", "no price")
     gap = max(2 * instrument.tick_size, price * situation.limits.min_gap_pct / 100)
-    return _gate("stop_not_crossed", side.gain(entry.zone.stop, price) >= gap, price, entry.zone.stop)
+    return _gate(
+        "stop_not_crossed", side.gain(entry.zone.stop, price) >= gap, price, entry.zone.stop
+    )
 
 
 def trades_left_today(situation: Situation, entry: Entry) -> GateResult:
@@ -296,9 +300,7 @@ def account_usable(situation: Situation, entry: Entry) -> GateResult:
     mode, instrument = situation.observation.account_mode, situation.instrument
     if mode is None or instrument is None:
         return _unknown("account_usable", "account mode not read")
-    usable = (
-        not mode.value.is_hedge and not mode.value.is_multi_assets and instrument.is_trading
-    )
+    usable = not mode.value.is_hedge and not mode.value.is_multi_assets and instrument.is_trading
     return _gate("account_usable", usable)
 
 
@@ -316,7 +318,9 @@ def picture_settled(situation: Situation, entry: Entry) -> GateResult:
 
 def lease_held(situation: Situation, entry: Entry) -> GateResult:
     """G4: everything that enlarges needs the lease."""
-    return _gate("lease_held", situation.condition.rights is Rights.LEASED, situation.condition.rights)
+    return _gate(
+        "lease_held", situation.condition.rights is Rights.LEASED, situation.condition.rights
+    )
 
 
 def not_halted(situation: Situation, entry: Entry) -> GateResult:
@@ -378,4 +382,3 @@ GATES: tuple[Gate, ...] = (
     breaker_closed,
     stop_while_flat,
 )
-

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder
 from engine.domain.identity import OrderRole
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Rights
-from engine.plan.situation import Proposal, Situation
+from engine.plan.proposal import Proposal
 
 
 def permitted(situation: Situation, proposal: Proposal) -> Proposal:

@@ -19,8 +19,9 @@ from engine.domain.instrument import Instrument
 from engine.domain.limits import HoldOrClose, OrphanPolicy
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, TimeInForce
-from engine.plan.situation import NOTHING, Proposal, Situation, cancel
+from engine.plan.proposal import NOTHING, Proposal, cancel
 
 MARKET_REFUSED = frozenset({-4131, -1008})
 REPRICE_MS = 1_000
@@ -85,7 +86,9 @@ def close_position(situation: Situation) -> Proposal:
     if resting:
         oldest_ms = min(o.intended_ms for o in resting)
         if situation.now_ms - oldest_ms < REPRICE_MS:
-            return Proposal(actions=tuple(actions), holds=(Hold("close_position", "attempt_works"),))
+            return Proposal(
+                actions=tuple(actions), holds=(Hold("close_position", "attempt_works"),)
+            )
         actions += [cancel(o, "close_position", "reprice", ActionClass.PROTECT) for o in resting]
         return Proposal(actions=tuple(actions))
     first = situation.ledger.next_revision(OrderRole.EMERGENCY)

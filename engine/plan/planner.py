@@ -10,13 +10,14 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from engine.domain.action import Action, GateResult, Hold, Next, Plan
+from engine.domain.situation import Situation
 from engine.plan.entry import arm, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
 from engine.plan.ladder import begin_closing, close_position
+from engine.plan.proposal import Proposal, after
 from engine.plan.protection import place_floor, protect_position, retire_spare_stops
 from engine.plan.ratchet import tighten_stop
-from engine.plan.situation import Proposal, Situation
 from engine.plan.withdrawal import disarm, withdraw_entry
 
 Rule = Callable[[Situation], Proposal]
@@ -47,7 +48,7 @@ def make_plan(situation: Situation) -> Plan:
     zone: tuple[Decimal, Decimal] | None = None
     for rule in RULES:
         proposal = permitted(situation, rule(situation))
-        situation = situation.after(proposal)
+        situation = after(situation, proposal)
         actions += proposal.actions
         holds += proposal.holds
         nexts += proposal.nexts

@@ -16,8 +16,9 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import ZERO
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Origin
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
-from engine.plan.situation import NOTHING, Proposal, Situation
+from engine.plan.proposal import NOTHING, Proposal
 
 GTE_REFUSED = -4509
 """closePosition refused: the Algo service does not see the position yet; retried (F1)."""

@@ -16,9 +16,10 @@ from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
 from engine.domain.numbers import ONE
 from engine.domain.position import ExitReason, LevelState, Life, Origin
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
+from engine.plan.proposal import NOTHING, Proposal
 from engine.plan.protection import primary_terms, working_price
-from engine.plan.situation import NOTHING, Proposal, Situation
 from engine.plan.trailing import trail_candidates
 
 TAKER_RATE = Decimal("0.0005")
@@ -147,9 +148,7 @@ def _breakeven(situation: Situation, life: Life, instrument: Instrument) -> Deci
     if life.tp1_done_ms is None or life.entry_price is None:
         return None
     rates = situation.observation.rates
-    return breakeven_level(
-        life, instrument, TAKER_RATE if rates is None else rates.value.taker
-    )
+    return breakeven_level(life, instrument, TAKER_RATE if rates is None else rates.value.taker)
 
 
 def breakeven_level(life: Life, instrument: Instrument, taker_rate: Decimal) -> Decimal:

@@ -15,9 +15,9 @@ from engine.domain.limits import Limits
 from engine.domain.numbers import ONE, ZERO
 from engine.domain.observation import Candle
 from engine.domain.position import Life
+from engine.domain.situation import Situation
 from engine.domain.terms import Side
 from engine.plan.exits import runner_target
-from engine.plan.situation import Situation
 
 
 def trail_candidates(situation: Situation) -> list[Decimal]:
@@ -37,9 +37,7 @@ def trail_candidates(situation: Situation) -> list[Decimal]:
     return [instrument.price_toward_less_risk(life.side, level) for level in candidates]
 
 
-def approach_candidate(
-    life: Life, limits: Limits, instrument: Instrument
-) -> Decimal | None:
+def approach_candidate(life: Life, limits: Limits, instrument: Instrument) -> Decimal | None:
     """Return the level that follows price into the zone, None outside the approach.
 
     The distance shrinks linearly from ``trail`` at the start of the approach to ``liq_trail`` at

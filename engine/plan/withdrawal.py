@@ -16,9 +16,10 @@ from engine.domain.decision import Decided, Decision
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderStatus
 from engine.domain.position import Life, Origin
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
+from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
-from engine.plan.situation import NOTHING, Proposal, Situation, cancel
 
 
 def withdraw_entry(situation: Situation) -> Proposal:
@@ -165,4 +166,3 @@ def _by_price(situation: Situation, life: Life) -> str | None:
 def _by_time(situation: Situation, life: Life) -> str | None:
     waited_ms = situation.now_ms - life.armed_ms
     return "entry_timeout" if waited_ms > situation.limits.entry_timeout_ms else None
-

@@ -1,0 +1,117 @@
+"""When to tick: one queue of reasons, the monotonic clock, signals.
+
+The main thread waits on the queue for at most what is left of the interval, drains it, and ticks
+once. Everything else (stream, decision watcher, signals, operator commands, scheduled jobs) only
+puts a reason; none touches state, none can make a tick not happen (DESIGN section 2).
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from engine.domain.terms import Fate
+
+if TYPE_CHECKING:
+    from engine.tick import TickReport
+
+SOON_MS = 250
+IN_A_ROW_MAX = 10
+
+
+def monotonic_ms() -> int:
+    """Return the monotonic clock in milliseconds: the only local clock that paces anything."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Reasons:
+    """The one queue of reasons; safe from threads and from signal handlers."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def put(self, reason: str) -> None:
+        """Wake the loop with a reason code."""
+        self._queue.put(reason)
+
+    def wait(self, timeout_ms: int) -> tuple[str, ...]:
+        """Return every reason there is, waiting at most ``timeout_ms`` for the first."""
+        reasons: list[str] = []
+        try:
+            reasons.append(self._queue.get(timeout=max(timeout_ms, 0) / 1000))
+            while True:
+                reasons.append(self._queue.get_nowait())
+        except queue.Empty:
+            return tuple(dict.fromkeys(reasons))
+
+
+def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
+    """Return how long to wait from the start of this tick to the start of the next.
+
+    At once after a tick that changed something (at most ten in a row), every 250 ms while cover is
+    missing or what was asked for was refused, else the interval (DESIGN section 2, RULES F11).
+    """
+    if report is None:
+        return interval_ms
+    life = report.ledger.life
+    is_missing = life is not None and life.is_open and life.uncovered_quantity > 0
+    changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
+    if changed and in_a_row < IN_A_ROW_MAX:
+        return 0
+    if is_missing or report.outcomes:
+        return min(SOON_MS, interval_ms)
+    return interval_ms
+
+
+class Loop:
+    """Ticks at its own pace until it is told to stop."""
+
+    def __init__(
+        self,
+        tick: Callable[[tuple[str, ...]], TickReport | None],
+        reasons: Reasons,
+        *,
+        interval_ms: int,
+    ) -> None:
+        """Call ``tick`` with the reasons of each pass; ``None`` from it means it could not run."""
+        self._tick = tick
+        self._reasons = reasons
+        self._interval_ms = interval_ms
+        self._is_stopping = False
+        self.overruns = 0
+
+    def stop(self) -> None:
+        """End after the tick under way; the stops on the exchange stay."""
+        self._is_stopping = True
+        self._reasons.put("stop")
+
+    def run(self, ticks: int | None = None) -> int:
+        """Tick until stopped, or ``ticks`` times; return how many ticks ran."""
+        ran, in_a_row, wait_ms = 0, 0, 0
+        reasons: tuple[str, ...] = ("start",)
+        while not self._is_stopping and (ticks is None or ran < ticks):
+            started_ms = monotonic_ms()
+            report = self._tick(reasons)
+            ran += 1
+            pace = pace_ms(report, self._interval_ms, in_a_row)
+            in_a_row = in_a_row + 1 if pace == 0 else 0
+            took_ms = monotonic_ms() - started_ms
+            self.overruns += took_ms > self._interval_ms
+            wait_ms = max(pace - took_ms, 0)
+            if ticks is None or ran < ticks:
+                reasons = self._reasons.wait(wait_ms) or ("interval" if pace else "changed",)
+        return ran
+
+    def listen_to_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the loop after the tick under way."""
+
+        def leave(_number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGINT, leave)

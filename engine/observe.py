@@ -1,0 +1,242 @@
+"""The questions of a tick: what is asked, how old an answer may be, and the second look.
+
+All questions go out together. What changed or went missing is asked once more *after* the first
+answers came (``reconcile.questions``), and only that second picture is planned from (RULES C3).
+A flat keeper without a fresh decision asks little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from engine.domain.identity import OrderRole
+from engine.domain.ledger import Ledger
+from engine.domain.observation import (
+    Candle,
+    Fact,
+    Failure,
+    Observation,
+    Question,
+    Topic,
+)
+from engine.domain.order import OrderReport
+from engine.domain.position import Life
+from engine.exchange.port import Answer
+from engine.reconcile.questions import questions
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+CANDLES_MAX = 99
+"""The most candles whose request weighs 1 (binance-usdm.md section 5.1)."""
+HISTORY_MS = 7 * 24 * HOUR_MS
+
+
+class Attention(StrEnum):
+    """How closely the keeper looks: something is at stake, or nothing can happen soon."""
+
+    WATCHFUL = "watchful"
+    IDLE = "idle"
+
+
+class Asks(Protocol):
+    """Whoever passes questions on to the exchange."""
+
+    def ask(self, questions: Sequence[Question], patience_ms: int) -> tuple[Answer, ...]:
+        """Ask everything at once; one answer per question, in order."""
+
+
+_PICTURE = (
+    Topic.POSITION,
+    Topic.OPEN_ORDERS,
+    Topic.OPEN_ALGO_ORDERS,
+    Topic.MARK_PRICE,
+    Topic.CANDLES,
+)
+_SLOW_MS: Mapping[Topic, int] = {
+    Topic.INSTRUMENT: HOUR_MS,
+    Topic.BRACKETS: HOUR_MS,
+    Topic.ACCOUNT_MODE: HOUR_MS,
+    Topic.COMMISSION: HOUR_MS,
+}
+IDLE_MS = 10 * SECOND_MS
+QUOTE_MS = 3 * SECOND_MS
+ACCOUNT_MS = 30 * SECOND_MS
+CONFIG_MS = 2 * MINUTE_MS
+INCOME_MS = 30 * MINUTE_MS
+RETRY_MS = 5 * SECOND_MS
+
+_FIELD = {
+    Topic.POSITION: "position",
+    Topic.OPEN_ORDERS: "orders",
+    Topic.OPEN_ALGO_ORDERS: "algo_orders",
+    Topic.BOOK_TICKER: "quote",
+    Topic.MARK_PRICE: "mark",
+    Topic.CANDLES: "candles",
+    Topic.FILLS: "fills",
+    Topic.INSTRUMENT: "instrument",
+    Topic.BRACKETS: "brackets",
+    Topic.ACCOUNT: "account",
+    Topic.SYMBOL_CONFIG: "symbol_config",
+    Topic.ACCOUNT_MODE: "account_mode",
+    Topic.COMMISSION: "rates",
+    Topic.INCOME: "income",
+}
+
+
+class Observer:
+    """Asks, and remembers answers for as long as they may be used again.
+
+    The memory is an economy, never a source of truth: losing it costs one round of questions.
+    """
+
+    def __init__(self, asks: Asks, *, patience_ms: int) -> None:
+        """Look through ``asks``; one round of questions may last ``patience_ms``."""
+        self._asks = asks
+        self._patience_ms = patience_ms
+        self._facts: dict[Topic, Fact[Any]] = {}
+        self._asked_ms: dict[Topic, int] = {}
+
+    def observe(self, ledger: Ledger, now_ms: int, attention: Attention) -> Observation:
+        """Return what the exchange says now: one look, or two when something changed."""
+        first = self._look(Observation(now_ms), self._first(ledger, now_ms, attention))
+        again = questions(ledger, first)
+        if not again:
+            return first
+        return replace(self._look(first, again), is_second=True)
+
+    def forget(self, *topics: Topic) -> None:
+        """Drop remembered answers: what we just changed must be read back."""
+        for topic in topics:
+            self._facts.pop(topic, None)
+            self._asked_ms.pop(topic, None)
+
+    def _first(self, ledger: Ledger, now_ms: int, attention: Attention) -> tuple[Question, ...]:
+        ages = {**_SLOW_MS, **_ages(ledger, attention)}
+        asked = [
+            self._question(t, now_ms) for t, age in ages.items() if self._is_due(t, now_ms, age)
+        ]
+        life = ledger.life
+        if life is not None and life.opened_ms is not None and self._wants_income(life, now_ms):
+            asked.append(Question(Topic.INCOME, since_ms=life.opened_ms))
+        if ledger.history_read_ms is None and self._is_due(Topic.ORDER_HISTORY, now_ms, RETRY_MS):
+            since_ms = now_ms - HISTORY_MS
+            asked.append(Question(Topic.ORDER_HISTORY, since_ms=since_ms))
+            asked.append(Question(Topic.ALGO_HISTORY, since_ms=since_ms))
+        return tuple(asked)
+
+    def _wants_income(self, life: Life, now_ms: int) -> bool:
+        """Return whether funding must be read: now and then while open, once after the close."""
+        if life.closed_ms is None:
+            return self._is_due(Topic.INCOME, now_ms, INCOME_MS)
+        last = self._facts.get(Topic.INCOME)
+        is_told = last is not None and last.at_ms > life.closed_ms
+        return not is_told and self._is_due(Topic.INCOME, now_ms, RETRY_MS)
+
+    def _question(self, topic: Topic, now_ms: int) -> Question:
+        if topic is not Topic.CANDLES:
+            return Question(topic)
+        known: Fact[tuple[Candle, ...]] | None = self._facts.get(Topic.CANDLES)
+        if known is None or not known.value:
+            return Question(topic, limit=CANDLES_MAX)
+        missed = (now_ms - known.value[-1].open_ms) // MINUTE_MS
+        return Question(topic, limit=int(min(max(missed + 1, 2), CANDLES_MAX)))
+
+    def _is_due(self, topic: Topic, now_ms: int, age_max_ms: int) -> bool:
+        asked_ms = self._asked_ms.get(topic)
+        if asked_ms is None:
+            return True
+        fact = self._facts.get(topic)
+        wait_ms = age_max_ms if fact is not None else min(age_max_ms, RETRY_MS)
+        return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
+
+    def _look(self, seen: Observation, asked: tuple[Question, ...]) -> Observation:
+        if asked:
+            for question in asked:
+                self._asked_ms[question.topic] = seen.now_ms
+            seen = self._fold(seen, self._asks.ask(asked, self._patience_ms))
+        remembered = {
+            field: fact
+            for topic, field in _FIELD.items()
+            if topic is not Topic.FILLS
+            and getattr(seen, field) is None
+            and (fact := self._facts.get(topic)) is not None
+            and not any(f.topic is topic for f in seen.failures)
+        }
+        return replace(seen, **remembered)  # type: ignore[arg-type]
+
+    def _fold(self, seen: Observation, answers: Sequence[Answer]) -> Observation:
+        failures: list[Failure] = []
+        facts: dict[str, Fact[Any] | None] = {}
+        lookups = list(seen.lookups)
+        histories: list[Fact[tuple[OrderReport, ...]]] = []
+        for answer in answers:
+            topic = answer.question.topic
+            if answer.failure is not None or answer.value is None:
+                failures.append(answer.failure or Failure(topic, "unknown", 0, "no answer"))
+                self._facts.pop(topic, None)
+                if topic in _FIELD:
+                    facts[_FIELD[topic]] = None  # a first answer does not outlive a failed second
+                continue
+            fact: Fact[Any] = Fact(answer.value, answer.at_ms)
+            if topic is Topic.ORDER:
+                lookups.append(fact)
+            elif topic in (Topic.ORDER_HISTORY, Topic.ALGO_HISTORY):
+                histories.append(fact)
+            else:
+                if topic is Topic.CANDLES:
+                    fact = replace(fact, value=self._merged(fact.value))
+                if topic is not Topic.FILLS:
+                    self._facts[topic] = fact
+                facts[_FIELD[topic]] = fact
+        history = None
+        if len(histories) == 2:
+            both = (*histories[0].value, *histories[1].value)
+            history = Fact(both, min(h.at_ms for h in histories))
+        return replace(
+            seen,
+            lookups=tuple(lookups),
+            history=history or seen.history,
+            failures=(*seen.failures, *failures),
+            **facts,  # type: ignore[arg-type]
+        )
+
+    def _merged(self, fresh: tuple[Candle, ...]) -> tuple[Candle, ...]:
+        """Return the remembered candles with the fresh ones in place of those they replace."""
+        known: Fact[tuple[Candle, ...]] | None = self._facts.get(Topic.CANDLES)
+        if known is None or not fresh:
+            return fresh
+        start_ms = fresh[0].open_ms
+        kept = [c for c in known.value if c.open_ms < start_ms]
+        if kept and start_ms - kept[-1].open_ms > MINUTE_MS:
+            return fresh  # a hole: what lies before it must not look continuous
+        return (*kept, *fresh)[-CANDLES_MAX:]
+
+
+def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:
+    """Return how old the answers to the changing questions may be, by what is at stake."""
+    if attention is Attention.IDLE:
+        return dict.fromkeys(_PICTURE, IDLE_MS) | {Topic.ACCOUNT: 10 * ACCOUNT_MS}
+    ages = dict.fromkeys(_PICTURE, 0)
+    life = ledger.life
+    if life is None:
+        return ages | {
+            Topic.BOOK_TICKER: 0,
+            Topic.ACCOUNT: ACCOUNT_MS,
+            Topic.SYMBOL_CONFIG: CONFIG_MS,
+        }
+    is_held = life.is_open and ledger.entries_are_final and life.closing is None
+    return ages | {Topic.BOOK_TICKER: QUOTE_MS if is_held else 0, Topic.ACCOUNT: 10 * ACCOUNT_MS}
+
+
+def is_at_stake(ledger: Ledger) -> bool:
+    """Return whether the ledger alone demands a close look: a life, a position, own orders."""
+    return (
+        ledger.life is not None
+        or ledger.position_quantity != 0
+        or ledger.history_read_ms is None
+        or any(o.role is not OrderRole.PROBE for o in ledger.orders)
+    )
