@@ -6,6 +6,7 @@ is sent by any class.
 
 from __future__ import annotations
 
+from engine.domain.observation import Topic
 from engine.domain.terms import ActionClass
 from engine.exchange.port import Usage
 
@@ -17,6 +18,18 @@ WEIGHT_SHARE_PERCENT = {
 ORDERS_10S_MAX = 300
 ORDERS_1M_MAX = 1_200
 ORDER_SHARE_PERCENT = 80  # the rest of each order counter is protection's
+COVER_TOPICS = frozenset(
+    {
+        Topic.POSITION,
+        Topic.OPEN_ORDERS,
+        Topic.OPEN_ALGO_ORDERS,
+        Topic.ORDER,
+        Topic.MARK_PRICE,
+        Topic.CANDLES,
+        Topic.FILLS,
+    }
+)
+COVER_READ_WEIGHT = 20  # one look at all of them
 STRETCH_PERCENT = (30, 40)
 
 
@@ -37,6 +50,18 @@ def refusal(
     if is_order and _orders_are_short(usage):
         return f"budget: orders {usage.orders_10s} in 10 s, {usage.orders_1m} in 1 min"
     return None
+
+
+def refusal_to_ask(topic: Topic, usage: Usage, now_ms: int) -> str | None:
+    """Return why a question may not be asked now, or None when it may.
+
+    What cover is judged from is read as protection, until the exchange itself would refuse.
+    """
+    if topic not in COVER_TOPICS:
+        return refusal(ActionClass.RECONCILE, usage, now_ms)
+    if usage.weight_used + COVER_READ_WEIGHT > usage.weight_limit:
+        return f"budget: weight {usage.weight_used} of {usage.weight_limit} is spent"
+    return refusal(ActionClass.PROTECT, usage, now_ms)
 
 
 def interval_factor(usage: Usage) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from engine.domain.condition import Condition
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -19,6 +20,26 @@ from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import PositionReport
 from engine.domain.terms import OrderType, Side
+
+
+class Instant(Protocol):
+    """What a plan was made from, as far as requests are judged by it (a ``Situation``)."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger as reconciled in this tick."""
+
+    @property
+    def observation(self) -> Observation:
+        """Return what this tick saw."""
+
+    @property
+    def condition(self) -> Condition:
+        """Return the engine's own state."""
+
+    @property
+    def limits(self) -> Limits:
+        """Return the settings rules read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder, Request
+from engine.domain.identity import ClientOrderId
+from engine.domain.ledger import Ledger
 from engine.domain.observation import Failure, Question
 from engine.domain.order import OrderTerms
 from engine.domain.terms import ActionClass, Fate
@@ -20,7 +22,7 @@ from engine.exchange import budget
 from engine.exchange.backoff import Backoff, after_failure
 from engine.exchange.breaker import Breaker, Reply, step
 from engine.exchange.clearance import CHECKS, can_open
-from engine.exchange.cover import Grounds
+from engine.exchange.cover import Grounds, Instant
 from engine.exchange.port import Answer, Exchange, KeyRights, Permit, Usage
 from engine.exchange.proofs import refuse_cancel
 
@@ -28,6 +30,7 @@ REFUSED = "gateway: "
 LEASE_MARGIN_MS = 1_000
 WINDOW_MIN_MS = 250  # below that a request could not even arrive in time
 REMEMBERED_MAX = 1_024
+PATIENCE_MS = 2_500
 _ORDER = (ActionClass.PROTECT, ActionClass.RECONCILE, ActionClass.MANAGE, ActionClass.ENTER)
 
 
@@ -42,8 +45,9 @@ class Sent:
 class Gateway:
     """Asks and performs; see the module's invariants."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, patience_ms: int = PATIENCE_MS) -> None:
         self._exchange = exchange
+        self._patience_ms = patience_ms
         self._breaker = Breaker()
         self._backoffs: dict[str, Backoff] = {}
         self._sent: OrderedDict[str, Sent] = OrderedDict()
@@ -82,35 +86,45 @@ class Gateway:
         """Release connections and threads."""
         self._exchange.close()
 
-    def ask(
-        self,
-        questions: Sequence[Question],
-        patience_ms: int,
-        action_class: ActionClass = ActionClass.RECONCILE,
-    ) -> tuple[Answer, ...]:
-        """Ask everything at once, or nothing when the budget of that class is spent.
+    def ask(self, questions: Sequence[Question], patience_ms: int) -> tuple[Answer, ...]:
+        """Ask what the budget permits, all at once; one answer per question, in order.
 
-        What guards an open position is asked as ``PROTECT``. Never raises.
+        What cover is judged from is asked as protection. Never raises.
         """
-        now_ms = self._exchange.now_ms()
-        refused = budget.refusal(action_class, self._exchange.usage(), now_ms)
-        if refused is not None:
-            return tuple(
-                Answer(q, now_ms, failure=Failure(q.topic, "unavailable", 0, REFUSED + refused))
-                for q in questions
-            )
-        answers = self._exchange.ask(questions, patience_ms)
-        for answer in answers:
-            failure = answer.failure
-            is_answered = failure is None or failure.fate == "rejected"
-            self._note(is_answered=is_answered, now_ms=answer.at_ms)
-        return answers
+        now_ms, usage = self._exchange.now_ms(), self._exchange.usage()
+        refused = {
+            question: why
+            for question in questions
+            if (why := budget.refusal_to_ask(question.topic, usage, now_ms)) is not None
+        }
+        asked = [question for question in questions if question not in refused]
+        answers = iter(self._exchange.ask(asked, patience_ms) if asked else ())
+        return tuple(
+            _unasked(question, refused[question], now_ms)
+            if question in refused
+            else self._noted(next(answers))
+            for question in questions
+        )
 
     def perform(
-        self, requests: Sequence[Request], grounds: Grounds, patience_ms: int
+        self,
+        requests: Sequence[Request],
+        situation: Instant,
+        plan_ledger: Ledger,
+        patience_ms: int | None = None,
     ) -> tuple[Outcome, ...]:
-        """Send what passes every check, protection first; one outcome per request, in order."""
+        """Send what passes every check, protection first; one outcome per request, in order.
+
+        ``situation`` is what the plan was made from, ``plan_ledger`` holds the plan's intents.
+        """
         stamp_ms = self._exchange.now_ms()  # before the lease is looked at: the fence (G4)
+        grounds = Grounds(
+            situation.ledger,
+            plan_ledger,
+            situation.observation,
+            situation.condition,
+            situation.limits,
+        )
         leaving = [r.client_id for r in requests if isinstance(r, CancelOrder)]
         outcomes: dict[int, Outcome] = {}
         permits: list[tuple[int, Permit]] = []
@@ -125,6 +139,7 @@ class Gateway:
                 permits.append((index, Permit(request, stamp_ms, window_ms)))
         permits.sort(key=lambda item: _ORDER.index(item[1].request.action_class))
         if permits:
+            patience_ms = self._patience_ms if patience_ms is None else patience_ms
             sent = self._exchange.send([permit for _, permit in permits], patience_ms)
             for (index, permit), outcome in zip(permits, sent, strict=True):
                 outcomes[index] = outcome
@@ -132,15 +147,18 @@ class Gateway:
         return tuple(outcomes[index] for index in range(len(requests)))
 
     def _refusal(
-        self, request: Request, grounds: Grounds, leaving: Sequence[object], now_ms: int
+        self,
+        request: Request,
+        grounds: Grounds,
+        leaving: Sequence[ClientOrderId],
+        now_ms: int,
     ) -> str | None:
         for check in CHECKS:
             refused = check(request, grounds)
             if refused is not None:
                 return refused
         if isinstance(request, CancelOrder):
-            others = [r for r in leaving if r != request.client_id]
-            refused = refuse_cancel(request, grounds, others)  # type: ignore[arg-type]
+            refused = refuse_cancel(request, grounds, leaving)
             if refused is not None:
                 return refused
         return self._repetition(request) or self._pace(request, now_ms)
@@ -191,9 +209,19 @@ class Gateway:
         while len(self._sent) > REMEMBERED_MAX:
             self._sent.popitem(last=False)
 
+    def _noted(self, answer: Answer) -> Answer:
+        is_answered = answer.failure is None or answer.failure.fate == "rejected"
+        self._note(is_answered=is_answered, now_ms=answer.at_ms)
+        return answer
+
     def _note(self, *, is_answered: bool, now_ms: int) -> None:
         reply = Reply.ANSWERED if is_answered else Reply.FAILED
         self._breaker = step(self._breaker, reply, now_ms)
+
+
+def _unasked(question: Question, why: str, now_ms: int) -> Answer:
+    failure = Failure(question.topic, "unavailable", 0, REFUSED + why)
+    return Answer(question, now_ms, failure=failure)
 
 
 def _window_ms(request: Request, grounds: Grounds, stamp_ms: int) -> int:

@@ -77,25 +77,21 @@ class BinanceExchange:
         """Ask everything at once; one answer per question, in the same order. Never raises."""
         if self._is_clock_refused:
             self._anchor_again()
-        calls: list[Call[Value | KnownFate]] = [
-            partial(self._read, question, patience_ms) for question in questions
-        ]
+        calls = [self._timed(partial(self._read, q, patience_ms)) for q in questions]
         results = self._lanes.run(calls, patience_ms)
         now_ms = self._clock.now_ms()
         return tuple(
-            self._answer(question, result, now_ms)
+            self._answer(question, *_told(result, now_ms))
             for question, result in zip(questions, results, strict=True)
         )
 
     def send(self, permits: Sequence[Permit], patience_ms: int) -> tuple[Outcome, ...]:
         """Send everything at once; one outcome per permit, in the same order. Never raises."""
-        calls: list[Call[OrderReport | KnownFate | None]] = [
-            partial(self._write, permit, patience_ms) for permit in permits
-        ]
+        calls = [self._timed(partial(self._write, p, patience_ms)) for p in permits]
         results = self._lanes.run(calls, patience_ms)
         now_ms = self._clock.now_ms()
         return tuple(
-            self._outcome(permit, result, now_ms)
+            self._outcome(permit, *_told(result, now_ms))
             for permit, result in zip(permits, results, strict=True)
         )
 
@@ -249,35 +245,35 @@ class BinanceExchange:
         return fate
 
     def _answer(
-        self, question: Question, result: Value | KnownFate | Unfinished, now_ms: int
+        self, question: Question, result: Value | KnownFate | Unfinished, at_ms: int
     ) -> Answer:
         if isinstance(result, Unfinished):
             result = self._unfinished(result)
         if isinstance(result, Rejected | Unavailable | Indeterminate):
             failure = Failure(question.topic, _FATE_WORD[type(result)], result.code, result.text)
-            return Answer(question, now_ms, failure=failure)
+            return Answer(question, at_ms, failure=failure)
         if isinstance(result, Instrument):
             self._margin_asset = result.margin_asset
-        return Answer(question, now_ms, result)
+        return Answer(question, at_ms, result)
 
     def _outcome(
-        self, permit: Permit, result: OrderReport | KnownFate | Unfinished | None, now_ms: int
+        self, permit: Permit, result: OrderReport | KnownFate | Unfinished | None, at_ms: int
     ) -> Outcome:
         action = permit.request
         if isinstance(result, Unfinished):
             result = self._unfinished(result)
         match result:
             case Rejected(code=code, text=text):
-                return Outcome(action, Fate.REJECTED, now_ms, code=code, text=text)
+                return Outcome(action, Fate.REJECTED, at_ms, code=code, text=text)
             case Unavailable(code=code, text=text):
-                return Outcome(action, Fate.NOT_SENT, now_ms, code=code, text=text)
+                return Outcome(action, Fate.NOT_SENT, at_ms, code=code, text=text)
             case Indeterminate(code=code, text=text):
                 error_ms = self._clock.error_ms()
                 error_ms = CLOCK_ERROR_UNKNOWN_MS if error_ms is None else error_ms
                 dead_after_ms = permit.stamp_ms + permit.recv_window_ms + error_ms
-                return Outcome(action, Fate.UNKNOWN, now_ms, dead_after_ms, code, text)
+                return Outcome(action, Fate.UNKNOWN, at_ms, dead_after_ms, code, text)
             case report:
-                return Outcome(action, Fate.ACCEPTED, now_ms, report=report)
+                return Outcome(action, Fate.ACCEPTED, at_ms, report=report)
 
     def _unfinished(self, result: Unfinished) -> KnownFate:
         if result is Unfinished.NEVER_LEFT:
@@ -295,11 +291,24 @@ class BinanceExchange:
         except (Rejected, Unavailable, Indeterminate):
             return  # the reads that follow say so themselves
 
+    def _timed(self, call: Call[T]) -> Call[tuple[T, int]]:
+        """Note exchange time when the answer came, on the lane itself."""
+
+        def timed(client: LaneClient) -> tuple[T, int]:
+            result = call(client)
+            return result, self._clock.now_ms()
+
+        return timed
+
     def _run_one(self, call: Call[T], patience_ms: int) -> T | KnownFate:
         result = self._lanes.run([call], patience_ms)[0]
         if isinstance(result, Unfinished):
             return self._unfinished(result)
         return result
+
+
+def _told(result: tuple[T, int] | Unfinished, now_ms: int) -> tuple[T | Unfinished, int]:
+    return (result, now_ms) if isinstance(result, Unfinished) else result
 
 
 def _ours(report: OrderReport, client_id: str) -> OrderReport:
