@@ -1,5 +1,5 @@
 """A simulated USD-margined futures exchange whose surface is the wire.
 
-It imports nothing of the rest of the project: what the keeper and the exchange must both know is written
-twice, so that one mistake cannot hide the other.
+It imports nothing of the rest of the project: what the keeper and the exchange must both know is
+written twice, so that one mistake cannot hide the other.
 """

@@ -1,9 +1,9 @@
 """The account: wallet, positions, and the arithmetic of fills, funding and margin.
 
-Invariants, exactly and in `Decimal`:
-wallet = first wallet + sum of every income booked; position = sum of its fills; a reduce-only fill never
-opens (its caller asks `reducible` first). Money is booked at eight decimals, half to even, so that what is
-shown is what is held. The wallet includes isolated margin; `cross_wallet` does not.
+Invariants, exactly and in `Decimal`: wallet = first wallet + sum of every income booked; position =
+sum of its fills; a reduce-only fill never opens (its caller asks `reducible` first). Money is
+booked at eight decimals, half to even, so that what is shown is what is held. The wallet includes
+isolated margin; `cross_wallet` does not.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Account:
         return realized
 
     def fund(self, mark: Decimal, rate: Decimal, time_ms: int) -> list[tuple[str, Decimal]]:
-        """Charge funding at the mark price; a positive rate makes longs pay. Return (side, amount)."""
+        """Charge funding at the mark price and return (side, amount); longs pay a positive rate."""
         charged = []
         for side, position in self.positions.items():
             if position.quantity:

@@ -306,9 +306,7 @@ class AccountRoutes:
         params.optional_symbol(given, self._symbol)
         prefixes = {"LIQUIDATION": "autoclose-", "ADL": "adl_autoclose"}
         wanted = given.get("autoclosetype")
-        chosen = tuple(
-            prefix for name, prefix in prefixes.items() if not wanted or name == wanted
-        )
+        chosen = tuple(prefix for name, prefix in prefixes.items() if not wanted or name == wanted)
         rows = params.limit(given, 50, 100)
         found = [o for o in self._book.orders if o.client_id.startswith(chosen)] if chosen else []
         return [self._shapes.read(one) for one in found[-rows:]]
@@ -537,7 +535,12 @@ class AccountRoutes:
         account.remember(house.clock.now)
         self._note_change("position_margin", amount=plain(amount), type=kind)
         house.account_event("MARGIN_TRANSFER", (position,))
-        return {"amount": float(amount), "code": 200, "msg": "Successfully modify position margin.", "type": kind}
+        return {
+            "amount": float(amount),
+            "code": 200,
+            "msg": "Successfully modify position margin.",
+            "type": kind,
+        }
 
     def _note_change(self, what: str, **facts: object) -> None:
         self._house.journal.note("config", what=what, **facts)

@@ -1,9 +1,9 @@
 """The algo service: conditional orders from acceptance to the end of their child.
 
-Invariants: a status changes only along `NEXT_STATUS`, and every step is noted and pushed; the child carries
-the conditional order's client id; a closePosition order rests only while there is a position for it; a
-reduce-only quantity order stays when the position goes and is spent when it fires at nothing (exchange
-reference, sections 3.4 to 3.7 and 10).
+Invariants: a status changes only along `NEXT_STATUS`, and every step is noted and pushed; the child
+carries the conditional order's client id; a closePosition order rests only while there is a
+position for it; a reduce-only quantity order stays when the position goes and is spent when it
+fires at nothing (exchange reference, sections 3.4 to 3.7 and 10).
 """
 
 from __future__ import annotations
@@ -373,10 +373,15 @@ class AlgoBook:
             if algo.status is AlgoStatus.NEW:
                 self.cancel(algo)
 
-    def end_by_system(self, algo: AlgoOrder, step: Step = Step.SYSTEM_END) -> None:
-        """Expire (or cancel) an order that has not triggered."""
-        if algo.status is AlgoStatus.NEW:
-            self._step(algo, step)
+    def run(self, what: str, algo_id: int) -> None:
+        """Do what was due later for one order: "child", "algo_end" or "algo_cancel"."""
+        algo = self.open.get(algo_id)
+        if algo is None:
+            return
+        if what == "child":
+            self.send_child(algo)
+        elif algo.status is AlgoStatus.NEW:
+            self._step(algo, Step.CANCEL if what == "algo_cancel" else Step.SYSTEM_END)
 
     def position_moved(self, position_side: str) -> None:
         """Expire orders that need a position which is no longer there."""
@@ -456,6 +461,6 @@ class AlgoBook:
 
 
 def is_reached(order_type: str, sign: int, trigger: Decimal, price: Decimal) -> bool:
-    """Whether the working price meets the trigger: stops with the order's sign, targets against it."""
+    """Whether the price meets the trigger: stops with the order's sign, targets against it."""
     direction = sign if order_type in STOP_TYPES else -sign
     return (price - trigger) * direction >= ZERO

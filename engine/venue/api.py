@@ -1,8 +1,8 @@
 """The venue: one call takes a request as it was sent and gives the reply as it goes out.
 
-Time comes in with every call and never runs by itself; chance is seeded; one history of calls gives one
-history of the exchange. User events are made only while a listen key is alive. `at_ms` of log entries is
-the venue's own time, times on the wire are exchange time (the venue's plus the skew).
+Time comes in with every call and never runs by itself; chance is seeded; one history of calls gives
+one history of the exchange. User events are made only while a listen key is alive. `at_ms` of log
+entries is the venue's own time, times on the wire are exchange time (the venue's plus the skew).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.venue import forced, params
 from engine.venue.account_routes import AccountRoutes
-from engine.venue.algo import AlgoBook, Step
+from engine.venue.algo import AlgoBook
 from engine.venue.clock import FAR
 from engine.venue.codes import Code, Refusal, refuse
 from engine.venue.funding import Funding
@@ -86,8 +86,8 @@ class Venue:
     ) -> Reply:
         """Answer one request; `query` and `body` are the raw text as sent.
 
-        The reply's `transport` says what becomes of it; when it is not DELIVERED the other fields are what
-        a delivered reply would have carried, for the log only.
+        The reply's `transport` says what becomes of it; when it is not DELIVERED the other fields
+        are what a delivered reply would have carried, for the log only.
         """
         self.advance(now_ms)
         given = params.parse(query, body)
@@ -107,9 +107,7 @@ class Venue:
             return mishap.spoil(reply)
         return self._spoiled(verb, path, given, fault.kind, mishap)
 
-    def _spoiled(
-        self, verb: str, path: str, given: Parameters, kind: str, mishap: Mishap
-    ) -> Reply:
+    def _spoiled(self, verb: str, path: str, given: Parameters, kind: str, mishap: Mishap) -> Reply:
         """Answer a request that the fault kept from being executed."""
         refusal = mishap.refusal
         if refusal is None:
@@ -262,22 +260,11 @@ class Venue:
         """Do what was noted for this moment."""
         match what:
             case "child" | "algo_end" | "algo_cancel":
-                algo = self.algo.by_number(int(str(arguments[0])))
-                if algo is None:
-                    return
-                if what == "child":
-                    self.algo.send_child(algo)
-                else:
-                    step = Step.CANCEL if what == "algo_cancel" else Step.SYSTEM_END
-                    self.algo.end_by_system(algo, step)
+                self.algo.run(what, int(str(arguments[0])))
             case "gtd":
-                order = self.book.by_number(int(str(arguments[0])))
-                if order is not None and order.is_open:
-                    self.book.cancel(order)
+                self.book.end_by_date(int(str(arguments[0])))
             case "push":
-                event = arguments[0]
-                if isinstance(event, dict):
-                    self.house.outbox.late(event)
+                self.house.outbox.late(arguments[0])
             case "countdown":
                 self.order_routes.countdown_due(arguments[0])
             case "skew":
@@ -397,7 +384,7 @@ class Venue:
         return self.house.journal.after(sequence)
 
     def dump(self, *, with_log: bool = True) -> dict[str, object]:
-        """Return the whole books, JSON-able, for `load`; the feed and the faults are not part of them."""
+        """Return the whole books, JSON-able, for `load`; feed and faults are not part of them."""
         return dump_venue(self, with_log=with_log)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Candles: minutes built from the price path, coarser intervals by aggregation.
 
-Invariants: minutes are consecutive (a minute without a price repeats the last close with no volume), the
-last row is still open, open times are aligned to the interval in exchange time.
+Invariants: minutes are consecutive (a minute without a price repeats the last close with no
+volume), the last row is still open, open times are aligned to the interval in exchange time.
 """
 
 from __future__ import annotations
@@ -130,12 +130,14 @@ class Candles:
     def read(
         self, interval: str, now_ms: int, start_ms: int | None, end_ms: int | None, limit: int
     ) -> list[Row]:
-        """Return at most `limit` rows by open time: the first ones from `start_ms`, else the last."""
+        """Return at most `limit` rows: the first ones from `start_ms`, else the last."""
         self._fill_to(now_ms - now_ms % MINUTE_MS)
         width = INTERVALS[interval] * MINUTE_MS
         shift = MONDAY_MS if interval == "1w" else 0
         if start_ms is not None:
-            first = -((-(start_ms - shift)) // width) * width + shift  # the first bucket at or after
+            first = (
+                -((-(start_ms - shift)) // width) * width + shift
+            )  # the first bucket at or after
             low = bisect_left(self._opens, first)
             stop = first + limit * width
             if end_ms is not None:

@@ -1,8 +1,8 @@
 """Time as the venue sees it: what it was told, what it shows, and what is due later.
 
 Invariants: time never runs backwards; due entries come out in order of their time and then of their
-making, so that one seed gives one history. `now` is the time the venue was told, `exchange` the time it
-shows on the wire (now + skew).
+making, so that one seed gives one history. `now` is the time the venue was told, `exchange` the
+time it shows on the wire (now + skew).
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ class Clock:
         """Restore what `dump` returned."""
         clock = cls(int(str(plain["now"])))
         clock.skew(int(str(plain["skew_ms"])))
-        clock._made = int(str(plain["made"]))  # noqa: SLF001  # this class's own
+        clock._made = int(str(plain["made"]))  # this class's own
         due = plain["due"]
         if isinstance(due, list):
-            clock._due = [_entry(row) for row in due]  # noqa: SLF001
-            heapq.heapify(clock._due)  # noqa: SLF001
+            clock._due = [_entry(row) for row in due]
+            heapq.heapify(clock._due)
         return clock
 
 

@@ -53,8 +53,8 @@ def _decode(kind: Any, plain: Any) -> Any:
         return [_decode(get_args(kind)[0], one) for one in plain]
     if origin in (dict, Mapping):
         return {key: _decode(get_args(kind)[1], one) for key, one in plain.items()}
-    if is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]  # a class, as is_dataclass found
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = _hints(kind)
         return kind(**{name: _decode(hints[name], value) for name, value in plain.items()})
     if kind is Decimal:
         return Decimal(plain)

@@ -1,7 +1,7 @@
 """Every error the venue can answer, once: HTTP status, code and message.
 
-Invariant: no other module spells a code or a message. Messages with `{}` take what the caller adds. The
-list follows section 6.3 of the exchange reference.
+Invariant: no other module spells a code or a message. Messages with `{}` take what the caller adds.
+The list follows section 6.3 of the exchange reference.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Code(Enum):
     BANNED = Answer(-1003, "Way too many requests; IP({}) banned until {}.", 418)
     THROTTLED = Answer(
         -1008,
-        "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. "
-        "Please try again.",
+        "Request throttled by system-level protection. Reduce-only/close-position orders are "
+        "exempt. Please try again.",
         503,
     )
     TOO_MANY_ORDERS = Answer(-1015, "Too many new orders; current limit is {} orders per {}.", 429)
@@ -92,9 +92,7 @@ class Code(Enum):
     LEVERAGE_INVALID = Answer(-4028, "Leverage {} is not valid")
     TOO_MANY_STOPS = Answer(-4045, "Reach max stop order limit.")
     SAME_MARGIN_TYPE = Answer(-4046, "No need to change margin type.")
-    MARGIN_OPEN_ORDERS = Answer(
-        -4047, "Margin type cannot be changed if there exists open orders."
-    )
+    MARGIN_OPEN_ORDERS = Answer(-4047, "Margin type cannot be changed if there exists open orders.")
     MARGIN_POSITION = Answer(-4048, "Margin type cannot be changed if there exists position.")
     NOT_ISOLATED = Answer(-4049, "Add margin only support for isolated position.")
     CROSS_BALANCE = Answer(-4050, "Cross balance insufficient.")
@@ -104,24 +102,22 @@ class Code(Enum):
     SAME_POSITION_SIDE = Answer(-4059, "No need to change position side.")
     POSITION_SIDE_INVALID = Answer(-4060, "Invalid position side.")
     POSITION_SIDE = Answer(-4061, "Order's position side does not match user's setting.")
-    SIDE_OPEN_ORDERS = Answer(
-        -4067, "Position side cannot be changed if there exists open orders."
-    )
+    SIDE_OPEN_ORDERS = Answer(-4067, "Position side cannot be changed if there exists open orders.")
     SIDE_POSITION = Answer(-4068, "Position side cannot be changed if there exists position.")
     DUPLICATE_ID = Answer(-4116, "ClientOrderId is duplicated.")
-    TRIGGERING = Answer(
-        -4117, "Stop order is in triggering process. Please try again later."
-    )
+    TRIGGERING = Answer(-4117, "Stop order is in triggering process. Please try again later.")
     REDUCE_ONLY_RESERVED = Answer(
         -4118, "ReduceOnly Order Failed. Please check your existing position and open orders."
     )
     USE_ALGO = Answer(
         -4120,
-        "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+        "Order type not supported for this endpoint. "
+        "Please use the Algo Order API endpoints instead.",
     )
     CLOSE_EXISTS = Answer(
         -4130,
-        "An open stop or take profit order with GTE and closePosition in the direction is existing.",
+        "An open stop or take profit order with GTE and closePosition in the direction "
+        "is existing.",
     )
     MARKET_PERCENT_PRICE = Answer(
         -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
@@ -134,9 +130,7 @@ class Code(Enum):
     LEVERAGE_DOWN = Answer(
         -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions."
     )
-    INTERVAL_TOO_LONG = Answer(
-        -4165, "Invalid time interval. Maximum time interval is {} days."
-    )
+    INTERVAL_TOO_LONG = Answer(-4165, "Invalid time interval. Maximum time interval is {} days.")
     NOTIONAL = Answer(
         -4164, "Order's notional must be no smaller than {} (unless you choose reduce only)."
     )

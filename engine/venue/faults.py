@@ -1,9 +1,10 @@
-"""Faults: what can go wrong between a client and the exchange, armed by file, seed or admin request.
+"""Faults: what can go wrong between client and exchange, armed by file, seed or request.
 
-A fault has a kind, a `match` (verb, part of the path, role, client id prefix, push event), and says how
-often it strikes: `after` so many matches, `times` at most, with a `probability` drawn from the venue's
-seeded chance, for `duration_s` from when it was armed. Faults change what is answered or shown, never the
-truth of the books, except where a kind says that it executes nothing or executes later.
+A fault has a kind, a `match` (verb, part of the path, role, client id prefix, push event), and says
+how often it strikes: `after` so many matches, `times` at most, with a `probability` drawn from the
+venue's seeded chance, for `duration_s` from when it was armed. Faults change what is answered or
+shown, never the truth of the books, except where a kind says that it executes nothing or executes
+later.
 """
 
 from __future__ import annotations
@@ -161,7 +162,13 @@ class Faults:
     def plain(self) -> list[dict[str, object]]:
         """List the armed faults with their counts."""
         return [
-            {**one.details, "id": one.number, "kind": one.kind, "seen": one.seen, "struck": one.struck}
+            {
+                **one.details,
+                "id": one.number,
+                "kind": one.kind,
+                "seen": one.seen,
+                "struck": one.struck,
+            }
             for one in self.armed
         ]
 

@@ -1,7 +1,7 @@
 """The symbol's filters, each a function that refuses by the code the exchange uses.
 
-Order within one value: sign, maximum, minimum, precision, increment. Precision counts significant decimals
-only ("0.0100" has two).
+Order within one value: sign, maximum, minimum, precision, increment. Precision counts significant
+decimals only ("0.0100" has two).
 """
 
 from __future__ import annotations

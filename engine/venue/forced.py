@@ -1,8 +1,8 @@
 """Closes that the account did not ask for: liquidation and automatic deleveraging.
 
 Both look on the wire as section 8 of the exchange reference describes: `autoclose-<digits>` or
-`adl_autoclose`, execution type CALCULATED. A liquidation never takes more than what stands behind the
-position: it closes no worse than the bankruptcy price, and its fee is bounded by what is left.
+`adl_autoclose`, execution type CALCULATED. A liquidation never takes more than what stands behind
+the position: it closes no worse than the bankruptcy price, and its fee is bounded by what is left.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Funding: the fee that longs and shorts pay each other at fixed hours (exchange reference, section 8).
+"""Funding: the fee that longs and shorts pay each other at fixed hours (reference, section 8).
 
-Invariant: charged exactly once for every due hour of exchange time that passes, and only to a position
-that is open at that moment.
+Invariant: charged exactly once for every due hour of exchange time that passes, and only to a
+position that is open at that moment.
 """
 
 from __future__ import annotations

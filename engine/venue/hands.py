@@ -1,7 +1,7 @@
 """Hands: what somebody else does to the account beside the keeper (scenario key "hands").
 
-A hand acts through the same books and the same refusals as a request; what it places is marked foreign in
-the log. A refusal is noted, not raised: a hand that comes too late is a fact of life.
+A hand acts through the same books and the same refusals as a request; what it places is marked
+foreign in the log. A refusal is noted, not raised: a hand that comes too late is a fact of life.
 """
 
 from __future__ import annotations

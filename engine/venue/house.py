@@ -1,7 +1,7 @@
 """The house: the parts that both books, the account and the routes share.
 
-It holds and connects; it decides nothing. Everything that happens is noted in the journal here, so that an
-order event or a fill always has the same fields.
+It holds and connects; it decides nothing. Everything that happens is noted in the journal here, so
+that an order event or a fill always has the same fields.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class House:
         self.switches = settings.switches
         self.instrument = settings.instrument
         self.clock = Clock(now_ms)
-        self.chance = random.Random(seed)  # noqa: S311  # seeded on purpose: runs must repeat
+        self.chance = random.Random(seed)  # seeded on purpose: runs must repeat
         self.faults = Faults(self.chance, settings.role_letters)
         self.journal = Journal(self.clock, settings.log_limit)
         self.outbox = Outbox(self.clock, self.faults)
@@ -76,7 +76,7 @@ class House:
             side=order.side,
             position_side=order.position_side,
             type=order.type,
-            status=order.status,
+            status=order.status.value,
             time_in_force=order.time_in_force,
             price=plain(order.price),
             quantity=plain(order.quantity),
@@ -101,13 +101,13 @@ class House:
         self.journal.note(
             "order",
             book="algo",
-            event=algo.status,
+            event=algo.status.value,
             algo_id=algo.algo_id,
             client_id=algo.client_id,
             side=algo.side,
             position_side=algo.position_side,
             type=algo.type,
-            status=algo.status,
+            status=algo.status.value,
             time_in_force=algo.time_in_force,
             trigger_price=plain(algo.trigger_price),
             price=plain(algo.price),
@@ -122,9 +122,7 @@ class House:
         if self.outbox.listen_key is not None:
             self.outbox.user(self.events.algo(algo, child, self.clock.exchange))
 
-    def account_event(
-        self, cause: str, positions: Sequence[Position], change: str = "0"
-    ) -> None:
+    def account_event(self, cause: str, positions: Sequence[Position], change: str = "0") -> None:
         """Push the wallet and the positions that changed."""
         if self.outbox.listen_key is not None:
             self.outbox.user(

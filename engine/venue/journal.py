@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """A list of plain, JSON-able entries: n, at_ms (the venue's own time), kind, and what belongs to the kind."""
+    """A list of JSON-able entries: n, at_ms (the venue's own time), kind, and the kind's facts."""
 
     __slots__ = ("_clock", "_dropped", "_entries", "_limit")
 

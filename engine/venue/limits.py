@@ -1,7 +1,8 @@
-"""What a caller has spent: request weight per minute, order counts, and the bans that follow excess.
+"""What a caller has spent: request weight, order counts, and the bans that follow excess.
 
-Invariants: inside a ban nothing passes; the counters belong to windows of exchange time (a minute, ten
-seconds) and start over with them; only order requests touch the order counters (exchange reference, 2.3).
+Invariants: inside a ban nothing passes; the counters belong to windows of exchange time (a minute,
+ten seconds) and start over with them; only order requests touch the order counters (exchange
+reference, 2.3).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Limits:
         "_minute",
         "_ten",
         "_violations",
-        "orders_10s",
         "orders_1m",
+        "orders_10s",
         "weight",
     )
 

@@ -1,7 +1,7 @@
 """Brackets, maintenance margin and the liquidation price.
 
-MM = |notional at mark| * r - cum, liquidation when the margin balance is at or below it, and
-LP = (WB + cum - s*Q*E) / (Q*r - s*Q) with the bracket that holds at LP (exchange reference, section 8).
+MM = |notional at mark| * r - cum, liquidation when the margin balance is at or below it, and LP =
+(WB + cum - s*Q*E) / (Q*r - s*Q) with the bracket that holds at LP (exchange reference, section 8).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def liquidation_price(
 ) -> Decimal:
     """Return the mark price of liquidation for a signed quantity, or 0 if no price liquidates it.
 
-    `wallet` is the isolated wallet, or for cross margin the cross wallet less the maintenance margin of
-    other positions plus their unrealised profit.
+    `wallet` is the isolated wallet, or for cross margin the cross wallet less the maintenance
+    margin of other positions plus their unrealised profit.
     """
     if not quantity:
         return ZERO

@@ -1,7 +1,7 @@
-"""Prices: last, mark, bid and ask, the candles and trades they leave behind, and what depth there is.
+"""Prices: last, mark, bid and ask, the candles and trades they leave, and the depth there is.
 
-Invariant: bid < ask always; without their own figures in the feed, bid is the last price and the ask
-`spread_ticks` above it, and the mark price is the last price.
+Invariant: bid < ask always; without their own figures in the feed, bid is the last price and the
+ask `spread_ticks` above it, and the mark price is the last price.
 """
 
 from __future__ import annotations

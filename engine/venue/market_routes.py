@@ -1,4 +1,4 @@
-"""The public endpoints: time, filters, prices, candles, trades (exchange reference, 5.1 and 5.2)."""
+"""The public endpoints: time, filters, prices, candles, trades (reference, 5.1 and 5.2)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The matching engine: the book of regular orders and their execution against the market's depth.
 
-Invariants: an order that may only reduce never executes more than the position holds against it; a client
-id is unique among open orders only, and may be used again once its order is final, whereupon it executes
-again; a resting order fills at its own price as maker, a crossing one at the market's as taker; ids are
-consecutive. Every execution goes through `execute`.
+Invariants: an order that may only reduce never executes more than the position holds against it; a
+client id is unique among open orders only, and may be used again once its order is final, whereupon
+it executes again; a resting order fills at its own price as maker, a crossing one at the market's
+as taker; ids are consecutive. Every execution goes through `execute`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class RegularBook:
     ) -> Order:
         """Accept and execute an order, or raise the `Refusal`; return how the reply shows it.
 
-        `child_of` names the conditional order it comes from, `accepted` is told before the child's first
-        event, and `share` bounds what the market offers it (an injected fault).
+        `child_of` names the conditional order it comes from, `accepted` is told before the child's
+        first event, and `share` bounds what the market offers it (an injected fault).
         """
         quantity = self._admit(terms, child_of)
         order = self._accept(terms, quantity, child_of)
@@ -232,9 +232,7 @@ class RegularBook:
         if share is not None:
             step = instrument.step_size
             wanted = (wanted * share) // step * step
-        for price, quantity in market.offers(
-            terms.sign, worst, wanted, slipping=terms.is_market
-        ):
+        for price, quantity in market.offers(terms.sign, worst, wanted, slipping=terms.is_market):
             if not order.is_open:
                 return
             self.execute(order, price, quantity, maker=False)
@@ -392,6 +390,12 @@ class RegularBook:
         order.expiry_reason = reason
         self._close(order, OrderStatus.EXPIRED, "EXPIRED")
 
+    def end_by_date(self, order_id: int) -> None:
+        """Cancel an order whose good-till date has come."""
+        order = self.open.get(order_id)
+        if order is not None:
+            self.cancel(order)
+
     def cancel_all(self) -> None:
         """Cancel every open order."""
         for order in list(self.open.values()):
@@ -513,8 +517,8 @@ def _window(
 ) -> list[Row]:
     """Return at most `limit` rows: the first from `start_ms`, else the last up to `end_ms`.
 
-    The rows are in order of making; a clock fault may have put their times out of order by less than
-    the slack, so the search starts and ends that much wider.
+    The rows are in order of making; a clock fault may have put their times out of order by less
+    than the slack, so the search starts and ends that much wider.
     """
     low = 0 if start_ms is None else bisect_left(rows, start_ms - SLACK_MS, key=time_of)
     high = len(rows) if end_ms is None else bisect_left(rows, end_ms + 1 + SLACK_MS, key=time_of)

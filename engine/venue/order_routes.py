@@ -148,9 +148,7 @@ class OrderRoutes:
         """Look an open order up by id."""
         params.symbol(given, self._symbol)
         order = self._named(given, Code.NO_SUCH_ORDER)
-        if not order.is_open or not self._house.shows(
-            "lookup", order.client_id, order.accepted_ms
-        ):
+        if not order.is_open or not self._house.shows("lookup", order.client_id, order.accepted_ms):
             raise refuse(Code.NO_SUCH_ORDER)
         return self._shapes.read(order)
 
@@ -361,4 +359,3 @@ def _in_window(
 
 def _one_or_forty(given: Parameters) -> int:
     return 1 if given.get("symbol") else 40
-

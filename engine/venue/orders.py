@@ -1,8 +1,8 @@
 """The records of both books: regular orders, conditional orders, trades.
 
-A regular order lives in the matching engine; a conditional one in the algo service, and becomes a regular
-one (its child) when it triggers. Times are exchange milliseconds, except `accepted_ms`, which is the
-venue's own clock. Quantities are positive; `sign` is +1 for BUY and -1 for SELL.
+A regular order lives in the matching engine; a conditional one in the algo service, and becomes a
+regular one (its child) when it triggers. Times are exchange milliseconds, except `accepted_ms`,
+which is the venue's own clock. Quantities are positive; `sign` is +1 for BUY and -1 for SELL.
 """
 
 from __future__ import annotations

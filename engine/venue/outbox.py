@@ -1,7 +1,7 @@
 """The box stream messages leave from, and the listen key that lets user events out.
 
-Invariants: user events exist only while a listen key is alive, as on the exchange, where a dead key is
-silence; the box keeps the order of making except where a fault says otherwise.
+Invariants: user events exist only while a listen key is alive, as on the exchange, where a dead key
+is silence; the box keeps the order of making except where a fault says otherwise.
 """
 
 from __future__ import annotations
@@ -52,18 +52,17 @@ class Outbox:
         if fate.delay_ms:
             self._clock.later(fate.delay_ms, "push", event)
             return
-        if fate.held:
-            if self._held is None:
-                self._held = push
-                return
+        if fate.held and self._held is None:
+            self._held = push
+            return
         self._ready.append(push)
         if fate.doubled:
             self._ready.append(push)
         self.release()
 
-    def late(self, event: Event) -> None:
+    def late(self, event: object) -> None:
         """Send an event whose delay is over."""
-        if self.listen_key is not None:
+        if self.listen_key is not None and isinstance(event, dict):
             self._ready.append(Push("user", self._clock.now, event))
 
     def release(self) -> None:

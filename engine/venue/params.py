@@ -1,8 +1,9 @@
 """Reading a request: parameters from query and body, and who sent it.
 
-Parameters may stand in the query or in a form body, on every verb; where a name is in both, the query wins.
-Names are compared without regard to case, as the exchange does. The signature is checked over the exact
-text sent: the query followed directly by the body, up to the signature itself (exchange reference, 2.2).
+Parameters may stand in the query or in a form body, on every verb; where a name is in both, the
+query wins. Names are compared without regard to case, as the exchange does. The signature is
+checked over the exact text sent: the query followed directly by the body, up to the signature
+itself (exchange reference, 2.2).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def check_signature(
     *,
     window_enforced: bool,
 ) -> None:
-    """Refuse a request that is unsigned, wrongly signed, too old or ahead of the exchange's clock."""
+    """Refuse a request that is unsigned, wrongly signed, too old or ahead of the clock."""
     timestamp = parameters.get("timestamp")
     if timestamp is None or not timestamp.isascii() or not timestamp.isdigit():
         raise refuse(Code.MANDATORY, "timestamp")
@@ -203,5 +204,3 @@ def optional_symbol(parameters: Parameters, ours: str) -> bool:
     if value != ours:
         raise refuse(Code.SYMBOL_INVALID)
     return True
-
-

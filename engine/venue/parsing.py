@@ -1,7 +1,7 @@
 """From parameters to terms: what a regular and a conditional order request must and must not carry.
 
-The order of the checks: symbol, side and type, what the type needs, what it must not have, values, filters,
-position side. What depends on the account is checked by the books.
+The order of the checks: symbol, side and type, what the type needs, what it must not have, values,
+filters, position side. What depends on the account is checked by the books.
 """
 
 from __future__ import annotations
@@ -244,9 +244,7 @@ def _check_algo_filters(terms: AlgoTerms, house: House) -> None:
         filters.check_trigger(instrument, terms.activate_price, on_tick=on_tick)
     if limited and terms.price_match == "NONE":
         filters.check_price(instrument, terms.price)
-        filters.check_percent_of_trigger(
-            instrument, terms.sign, terms.price, terms.trigger_price
-        )
+        filters.check_percent_of_trigger(instrument, terms.sign, terms.price, terms.trigger_price)
     if terms.close_position:
         return
     filters.check_quantity(instrument, terms.quantity, market=not limited)

@@ -1,7 +1,7 @@
 """The wire shapes of orders, trades and conditional orders in REST replies.
 
-Field sets, types and number formats are those of sections 3.2, 3.3 and 5.3 of the exchange reference: ids
-are integers, flags booleans, prices and quantities strings at the symbol's digits.
+Field sets, types and number formats are those of sections 3.2, 3.3 and 5.3 of the exchange
+reference: ids are integers, flags booleans, prices and quantities strings at the symbol's digits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What each request fault makes of a request: refused, lost, late, spoiled.
 
-A `Mishap` says whether the request is executed, what a refused one is answered, and what happens to the
-reply on its way. The three texts of HTTP 503 are those of section 6.2 of the exchange reference.
+A `Mishap` says whether the request is executed, what a refused one is answered, and what happens to
+the reply on its way. The three texts of HTTP 503 are those of section 6.2 of the exchange
+reference.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ UNKNOWN_503 = "Unknown error, please check your request or try again later."
 UNAVAILABLE_503 = "Service Unavailable."
 INTERNAL_503 = "Internal error; unable to process your request. Please try again."
 GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+
+# kind -> (whether the request is executed, what becomes of the reply)
+LOST: dict[str, tuple[bool, Transport]] = {
+    "reply_lost_before": (False, Transport.LOST_BEFORE),
+    "reply_lost_after": (True, Transport.LOST_AFTER),
+    "timeout_before": (False, Transport.TIMEOUT_BEFORE),
+    "timeout_after": (True, Transport.TIMEOUT_AFTER),
+    "refused_connection": (False, Transport.REFUSED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +65,14 @@ class Mishap:
 
 def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
     """Return what the fault does; chance decides where the fault leaves it open."""
-    delay = fault.whole("delay_ms", 0)
+    if fault.kind in LOST:
+        executes, transport = LOST[fault.kind]
+        delay = fault.whole("delay_ms", 0)
+        return Mishap(executes=executes, transport=transport, delay_ms=delay)
     match fault.kind:
-        case "reply_lost_before":
-            return Mishap(executes=False, transport=Transport.LOST_BEFORE, delay_ms=delay)
-        case "reply_lost_after":
-            return Mishap(executes=True, transport=Transport.LOST_AFTER, delay_ms=delay)
-        case "timeout_before":
-            return Mishap(executes=False, transport=Transport.TIMEOUT_BEFORE, delay_ms=delay)
-        case "timeout_after":
-            return Mishap(executes=True, transport=Transport.TIMEOUT_AFTER, delay_ms=delay)
         case "executed_late":
             late = fault.whole("delay_ms", 1500)
             return Mishap(executes=False, transport=Transport.TIMEOUT_BEFORE, late_ms=late)
-        case "refused_connection":
-            return Mishap(executes=False, transport=Transport.REFUSED, delay_ms=delay)
         case "slow":
             return Mishap(executes=True, delay_ms=fault.whole("delay_ms", 1000))
         case "http_503_unknown":

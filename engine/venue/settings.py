@@ -1,8 +1,8 @@
 """What one simulated exchange is: its symbol, filters, brackets, fees, account and habits.
 
-Everything here is fixed for the life of a venue and nothing here is state. The defaults are the live
-figures of BTCUSDT (exchange reference, sections 5.2 and 7). Prices and amounts are `Decimal`s in the quote
-asset, quantities in the base asset, times in milliseconds of exchange time.
+Everything here is fixed for the life of a venue and nothing here is state. The defaults are the
+live figures of BTCUSDT (exchange reference, sections 5.2 and 7). Prices and amounts are `Decimal`s
+in the quote asset, quantities in the base asset, times in milliseconds of exchange time.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ BTCUSDT_BRACKETS = brackets(
 
 @dataclass(frozen=True, slots=True)
 class InitialPosition:
-    """A position the account holds before the first request; quantity is signed (short below zero)."""
+    """A position held before the first request; quantity is signed (short below zero)."""
 
     quantity: Decimal
     entry_price: Decimal
@@ -124,9 +124,9 @@ class VenueSettings:
     """The whole description of one venue with one account.
 
     `touch_quantity` is the most that resting orders fill at one price point (None: all of it);
-    `level_quantity` is what each price level offers a taker (None: the best price offers any amount), levels
-    being `level_ticks` apart. `keys` maps key to secret; None accepts any key, and then signatures are not
-    checked because no secret is known.
+    `level_quantity` is what each price level offers a taker (None: the best price offers any
+    amount), levels being `level_ticks` apart. `keys` maps key to secret; None accepts any key, and
+    then signatures are not checked because no secret is known.
     """
 
     symbol: str = "BTCUSDT"

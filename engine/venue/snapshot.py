@@ -1,7 +1,7 @@
 """The venue as plain data: the picture the admin interface shows, and the books for the disk.
 
-Invariant: `load_venue(dump_venue(v))` answers every later call as `v` would, except that feed and faults
-have to be given to it again.
+Invariant: `load_venue(dump_venue(v))` answers every later call as `v` would, except that feed and
+faults have to be given to it again.
 """
 
 from __future__ import annotations
@@ -117,9 +117,7 @@ def load_venue(kind: type[Venue], books: Mapping[str, Any]) -> Venue:
     house.chance.setstate((version, tuple(numbers), gauss))
     house.market.load(books["market"])
     house.journal.load(books["journal"])
-    house.outbox.listen_key, house.outbox.key_until_ms, house.outbox.made_keys = books[
-        "listen_key"
-    ]
+    house.outbox.listen_key, house.outbox.key_until_ms, house.outbox.made_keys = books["listen_key"]
     _load_account(venue, books["account"])
     venue.book.load(
         [decode(Order, one) for one in books["orders"]],

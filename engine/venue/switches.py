@@ -1,7 +1,8 @@
 """Every behaviour of the real exchange that nobody has confirmed, as a named choice.
 
-Each switch is consulted at exactly one place in the venue, so that turning it changes one behaviour and no
-other. `SWITCHES` documents them: values, default, meaning, where the exchange reference speaks of it.
+Each switch is consulted at exactly one place in the venue, so that turning it changes one behaviour
+and no other. `SWITCHES` documents them: values, default, meaning, where the exchange reference
+speaks of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What is known of one switch: its values (empty: any whole number of milliseconds) and its reference."""
+    """What is known of one switch; no values means any whole number of milliseconds."""
 
     name: str
     values: tuple[str, ...]
@@ -167,7 +168,7 @@ SWITCHES: tuple[Switch, ...] = tuple(
     Switch(
         one.name,
         one.metadata["values"],
-        one.default,
+        one.default if isinstance(one.default, int) else str(one.default),
         one.metadata["meaning"],
         one.metadata["reference"],
     )

@@ -190,7 +190,9 @@ class UserEvents:
         """ACCOUNT_CONFIG_UPDATE after a change of the multi-assets mode."""
         return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": {"j": on == "true"}}
 
-    def margin_call(self, account: Account, position: Position, mark: Decimal, now_ms: int) -> Event:
+    def margin_call(
+        self, account: Account, position: Position, mark: Decimal, now_ms: int
+    ) -> Event:
         """MARGIN_CALL for a position close to liquidation."""
         row = self._position(account, position, mark)
         return {
