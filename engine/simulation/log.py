@@ -7,8 +7,9 @@ the venue's milliseconds, quantities positive except ``position``, which is sign
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeGuard
 
 from engine.domain.identity import ClientOrderId, OrderRole
 
@@ -44,7 +45,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An order took another status; ``by`` is who did it: api, hand, system or market."""
+    """An order took another status; ``by`` is who did it: api, hand or market."""
 
     n: int
     at_ms: int
@@ -52,6 +53,7 @@ class Changed:
     exchange_id: str
     status: str
     by: str
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +88,29 @@ Entry = Mapping[str, object]
 def read_log(entries: Iterable[Entry]) -> list[Event]:
     """Return the events of the venue's log entries, oldest first.
 
-    An order's first entry is its placement, whatever its status; a cancel that answers a request
-    is ``api``, one by somebody's hand ``hand``, every other end ``market``.
+    An order's first entry is its placement, whatever its status. A request is noted after what
+    it caused, so a cancel is ``api`` when the next request is a DELETE that names the order (or
+    none, which means all); any other cancel is ``hand``, every other end ``market``.
     """
     events: list[Event] = []
     seen: set[str] = set()
-    asked: set[str] = set()
+    cancelled: list[int] = []
     for entry in entries:
         kind = entry.get("kind")
         if kind == "request":
-            asked = _named_for_cancel(entry)
+            for index in cancelled:
+                events[index] = _by_request(events[index], entry)
+            cancelled.clear()
         elif kind == "order":
             exchange_id = _exchange_id(entry)
             if exchange_id not in seen:
                 seen.add(exchange_id)
                 events.append(_placed(entry, exchange_id))
             if str(entry["status"]) != "NEW":
-                events.append(_changed(entry, exchange_id, asked))
+                change = _changed(entry, exchange_id)
+                events.append(change)
+                if change.by == "hand":
+                    cancelled.append(len(events) - 1)
         elif kind == "fill":
             events.append(_filled(entry))
     return events
@@ -138,22 +146,31 @@ def _placed(entry: Entry, exchange_id: str) -> Placed:
     )
 
 
-def _changed(entry: Entry, exchange_id: str, asked: set[str]) -> Changed:
+def _changed(entry: Entry, exchange_id: str) -> Changed:
     status = str(entry["status"])
-    by = "market"
-    if status == "CANCELED":
-        names = {str(entry["client_id"]), exchange_id.partition(":")[2]}
-        by = "api" if names & asked else "hand"
-    n, at_ms = _int(entry["n"]), _int(entry["at_ms"])
-    return Changed(n, at_ms, str(entry["book"]), exchange_id, status, by)
+    return Changed(
+        _int(entry["n"]),
+        _int(entry["at_ms"]),
+        str(entry["book"]),
+        exchange_id,
+        status,
+        "hand" if status == "CANCELED" else "market",
+        str(entry["client_id"]),
+    )
 
 
-def _named_for_cancel(entry: Entry) -> set[str]:
-    """Return the ids a cancelling request names, none for any other request."""
-    params = entry.get("params")
-    if entry.get("verb") != "DELETE" or not isinstance(params, Mapping):
-        return set()
-    return {str(value) for value in params.values()}
+def _by_request(event: Event, request: Entry) -> Event:
+    if not isinstance(event, Changed) or request.get("verb") != "DELETE":
+        return event
+    given = request.get("parameters")
+    ids = ("origclientorderid", "clientalgoid", "orderid", "algoid")
+    named = [str(given[name]) for name in ids if name in given] if _is_mapping(given) else []
+    is_meant = not named or {event.client_id, event.exchange_id.partition(":")[2]} & {*named}
+    return replace(event, by="api") if is_meant else event
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, Mapping)
 
 
 def _filled(entry: Entry) -> Filled:
