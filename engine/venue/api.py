@@ -18,7 +18,7 @@ from engine.venue.clock import FAR
 from engine.venue.codes import Code, Refusal, refuse
 from engine.venue.funding import Funding
 from engine.venue.hands import Hands
-from engine.venue.house import House
+from engine.venue.house import API, EXCHANGE, House
 from engine.venue.limits import Limits
 from engine.venue.market_events import MarketEvents
 from engine.venue.market_routes import MarketRoutes
@@ -141,6 +141,7 @@ class Venue:
             self._charge(route, given)
             if route.security is not Security.NONE:
                 self._authorise(route, query, body, key, given)
+            house.actor = API
             result = route.answer(given)
             content = result if isinstance(result, bytes) else _encode(result).encode()
             status = 200
@@ -148,6 +149,8 @@ class Venue:
         except Refusal as refusal:
             status, code, retry_after_s = refusal.status, refusal.code, refusal.retry_after_s
             content = _refusal_body(refusal)
+        finally:
+            house.actor = EXCHANGE
         if verb != "GET" or house.settings.log_reads or code is not None:
             self._note_request(verb, path, given, status, code, fault)
         return self._reply(status, content, retry_after_s, counted=counted)

@@ -77,7 +77,6 @@ def _close(
         time_in_force="IOC",
         position_side=position.side,
         client_id=client_id,
-        foreign="exchange",
     )
     order = book.accept_forced(terms)
     book.execute(order, price, quantity, maker=False, rate=ZERO, event="CALCULATED")

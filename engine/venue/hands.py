@@ -1,7 +1,7 @@
 """Hands: what somebody else does to the account beside the keeper (scenario key "hands").
 
-A hand acts through the same books and the same refusals as a request; what it places is marked
-foreign in the log. A refusal is noted, not raised: a hand that comes too late is a fact of life.
+A hand acts through the same books and the same refusals as a request; the log names it in `by`. A
+refusal is noted, not raised: a hand that comes too late is a fact of life.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.venue import parsing
 from engine.venue.codes import Refusal
 from engine.venue.faults import ROLE_AT
+from engine.venue.house import EXCHANGE, HAND
 from engine.venue.text import plain
 
 if TYPE_CHECKING:
@@ -80,12 +81,15 @@ class Hands:
             raise ValueError(message)
         facts = {key: str(value) for key, value in hand.items() if key not in ("do", "at")}
         self._house.journal.note("hand", do=name, facts=facts)
+        self._house.actor = HAND
         try:
             acts[name](hand)
         except Refusal as refusal:
             self._house.journal.note(
                 "hand_refused", do=name, code=refusal.code, message=refusal.message
             )
+        finally:
+            self._house.actor = EXCHANGE
 
     def _cancel(self, hand: Mapping[str, object]) -> None:
         """Cancel open orders of both books by role or by client id (prefix)."""
@@ -130,7 +134,7 @@ class Hands:
         return str(hand.get("client_id") or f"web_{self.made}")
 
     def _place(self, given: Parameters) -> None:
-        self._book.place(parsing.order_terms(given, self._house, foreign="hand"))
+        self._book.place(parsing.order_terms(given, self._house))
 
     def _market(self, hand: Mapping[str, object]) -> None:
         self._place(self._parameters(hand, type="MARKET", newclientorderid=self._id(hand)))

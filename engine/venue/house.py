@@ -25,12 +25,19 @@ if TYPE_CHECKING:
     from engine.venue.orders import AlgoOrder, Order, Trade
     from engine.venue.settings import VenueSettings
 
+EXCHANGE, API, HAND = "exchange", "api", "hand"
+
 
 class House:
-    """Clock, prices, account, log, pushes, faults and chance of one venue."""
+    """Clock, prices, account, log, pushes, faults and chance of one venue.
+
+    `actor` names in the log who caused an event: the exchange itself (prices, time), a request,
+    or another hand on the account.
+    """
 
     __slots__ = (
         "account",
+        "actor",
         "chance",
         "clock",
         "events",
@@ -46,6 +53,7 @@ class House:
     def __init__(self, settings: VenueSettings, now_ms: int, seed: int) -> None:
         """Open at `now_ms`; everything random follows from `seed`."""
         self.settings = settings
+        self.actor = EXCHANGE
         self.switches = settings.switches
         self.instrument = settings.instrument
         self.clock = Clock(now_ms)
@@ -87,7 +95,7 @@ class House:
             trigger_price=plain(order.stop_price),
             algo_id=order.algo_id,
             expiry_reason=order.expiry_reason,
-            foreign=order.foreign,
+            by=self.actor,
         )
         outbox = self.outbox
         if outbox.listen_key is not None:
@@ -118,6 +126,7 @@ class House:
             working_type=algo.working_type,
             child_id=algo.child_id,
             failure=algo.failure,
+            by=self.actor,
         )
         if self.outbox.listen_key is not None:
             self.outbox.user(self.events.algo(algo, child, self.clock.exchange))

@@ -204,7 +204,6 @@ class RegularBook:
             price_match=terms.price_match,
             stp=terms.stp,
             good_till_ms=terms.good_till_ms,
-            foreign=terms.foreign,
         )
         if child_of is not None:
             order.algo_id = child_of.algo_id
@@ -327,7 +326,7 @@ class RegularBook:
             reduce_only=order.reduce_only,
             close_position=order.close_position,
             event=event,
-            foreign=order.foreign,
+            by=house.actor,
         )
         house.order_event(order, event, trade)
         house.account_event("ORDER", (position,))

@@ -81,7 +81,6 @@ class Order:
     good_till_ms: int = 0
     algo_id: int | None = None
     expiry_reason: str = "0"
-    foreign: str = ""
 
     @property
     def sign(self) -> int:

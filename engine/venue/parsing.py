@@ -89,11 +89,8 @@ def matched_price(house: House, sign: int, match: str) -> Decimal:
     return house.market.best(-sign) - sign * tick * levels
 
 
-def order_terms(given: Parameters, house: House, *, foreign: str = "") -> OrderTerms:
-    """Read the terms of POST order; refuse what the endpoint does not take.
-
-    `foreign` marks in the log who else placed it.
-    """
+def order_terms(given: Parameters, house: House) -> OrderTerms:
+    """Read the terms of POST order; refuse what the endpoint does not take."""
     side, order_type = side_and_type(given)
     if order_type in CONDITIONAL_TYPES:
         raise refuse(Code.USE_ALGO)
@@ -139,7 +136,6 @@ def order_terms(given: Parameters, house: House, *, foreign: str = "") -> OrderT
         stp=stp or "EXPIRE_MAKER",
         good_till_ms=_good_till(given, house, time_in_force or "GTC"),
         wants_result=response == "RESULT" and not (limited and time_in_force in ("GTC", "GTX")),
-        foreign=foreign,
     )
     check_order_filters(terms, house)
     return terms

@@ -24,7 +24,6 @@ class OrderTerms:
     stp: str = "EXPIRE_MAKER"
     good_till_ms: int = 0
     wants_result: bool = False
-    foreign: str = ""
 
     @property
     def sign(self) -> int:
