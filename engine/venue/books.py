@@ -110,6 +110,10 @@ class Books:
             raise _damaged(file, f"is damaged: {error!r}") from error
         return dict(books)
 
+    def unusable(self, message: str) -> BooksError:
+        """Return the error for books whose content makes no sense to the venue."""
+        return _damaged(self.folder / BOOKS_FILE, message)
+
     def is_behind(self, venue: Journalled, within_s: float = IDLE_SAVE_S) -> bool:
         """Say whether the books should be written now.
 

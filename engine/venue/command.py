@@ -230,7 +230,7 @@ def _parser() -> _Parser:
     add("--switches", action="store_true", help="list the unconfirmed behaviours and leave")
     add("--switch", action="append", default=[], metavar="NAME=VALUE", type=_pair)
     add("--faults", type=Path, metavar="FILE", help="a YAML list of faults, 'at' optional")
-    add("--log-limit", type=int, metavar="N", help="log entries to keep; all, with --state 4000")
+    add("--log-limit", type=int, metavar="N", help="log entries to keep; all, with --state 20000")
     return parser
 
 

@@ -28,8 +28,8 @@ from engine.venue.settings import InitialPosition, Instrument
 from engine.venue.switches import Switches
 
 START_PRICE = Decimal(90800)
-KEPT_LOG = 4000
-"""Log entries kept when the books go to disk, so that they stay small over months."""
+KEPT_LOG = 20_000
+"""Log entries kept in memory by a venue that is meant to run for months."""
 
 INSTRUMENTS: Mapping[str, tuple[str, Instrument]] = {
     "BTCUSDT": ("BTC", Instrument()),
@@ -107,16 +107,14 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     kept = books.load() if books is not None else None
     scenario = load_scenario(options.scenario) if options.scenario is not None else None
     keys = _keys(options.keys) if options.keys is not None else None
-    kept_ms = int(str(kept["now_ms"])) if kept is not None else 0
-    clock = VenueClock(max(wall_ms(), kept_ms))
+    venue = _reopened(kept, books) if kept is not None and books is not None else None
+    # Its time may have been sent ahead: it never goes back.
+    clock = VenueClock(max(wall_ms(), venue.house.clock.now if venue is not None else 0))
     start_ms = clock.now_ms()
 
-    saved = kept["venue"] if kept is not None else None
-    kept_price = Decimal(str(kept["last"])) if kept is not None and "last" in kept else None
+    kept_price = venue.house.market.last if venue is not None else None
     first, feed = _feed(options, scenario, start_ms, kept_price)
-    if isinstance(saved, Mapping):
-        venue = Venue.load(saved)
-    else:
+    if venue is None:
         settings = _settings(options, scenario, keys, first)
         venue = Venue(settings, now_ms=start_ms, seed=options.seed)
         tick_size = settings.instrument.tick_size
@@ -131,6 +129,14 @@ def open_venue(options: Options, books: Books | None) -> Opened:
         next(iter(keys.items())) if keys else None,
         kept is not None,
     )
+
+
+def _reopened(kept: Mapping[str, object], books: Books) -> Venue:
+    """Open the venue again as it was; its own settings win over the options."""
+    try:
+        return Venue.load(kept)
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+        raise books.unusable(f"cannot be read by this version: {error!r}") from error
 
 
 def _feed(

@@ -208,13 +208,14 @@ class VenueServer:
             self._stop.set()
 
     def _content(self) -> Mapping[str, object]:
-        return {"now_ms": self._clock.now_ms(), "venue": self._venue.dump()}
+        # The log stays behind: it would outgrow the books, and its numbers go on without it.
+        return self._venue.dump(with_log=False)
 
     def _send_pushes(self) -> None:
         self._hub.publish(self._venue.drain_pushes())
 
     def _live_key(self) -> str | None:
-        return self._venue.listen_key
+        return self._venue.house.outbox.listen_key
 
     def _served(self) -> Mapping[str, object]:
         return {

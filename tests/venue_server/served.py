@@ -48,10 +48,10 @@ class Served:
             client.close_connection()
             client.loop.close()
         self.http.close()
-        if self.process.poll() is None:
-            code = self.end()
-            if kind is None:
-                assert code == 0, f"the venue ended with {code}"
+        ended_before = self.process.poll() is not None
+        code = self.end()
+        if kind is None and not ended_before:
+            assert code == 0, f"the venue ended with {code}"
 
     def client(self, key: str = "", secret: str = "", timeout_s: float = 5) -> Client:
         """Return python-binance's client, pointed here."""
@@ -84,8 +84,9 @@ class Served:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Signal the process, wait for it, and return its exit code."""
-        self.process.send_signal(number)
-        self.process.communicate(timeout=END_S)
+        self.process.send_signal(number)  # does nothing to a process that has ended
+        if self.process.stdout is not None and not self.process.stdout.closed:
+            self.process.communicate(timeout=END_S)
         return self.process.returncode
 
 
