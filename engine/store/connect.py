@@ -1,0 +1,209 @@
+"""Connections: SQLite or Postgres by URL, our own transactions, errors that name place and remedy.
+
+SQLite runs with WAL, ``synchronous=FULL``, foreign keys and recursive triggers on; the driver's
+implicit transactions are off and every write begins with ``BEGIN IMMEDIATE``, so nothing waits in
+the middle of one and a killed migration is undone whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.pool import StaticPool
+
+from engine.domain.errors import StoreUnavailable
+
+BUSY_MS = 80
+"""How long a tick waits for another writer: store and spool have 100 ms together (RULES G5)."""
+
+OPENING_BUSY_MS = 5_000
+"""How long opening and migrating wait for another writer."""
+
+
+class Place:
+    """Where a store is: its URL, its name without password, its file if it has one."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = sa.make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise StoreUnavailable(
+                f"store.url is not a database URL: {url.partition('://')[0]}://…",
+                remedy="write sqlite:///path/to/keeper.db or postgresql+psycopg://user@host/name",
+            ) from error
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.name = parsed.render_as_string(hide_password=True)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.is_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")
+        is_file = self.is_sqlite and not self.is_memory
+        self.path = Path(parsed.database) if is_file and parsed.database else None
+
+    @property
+    def shown(self) -> str:
+        """Return what an error message calls the place."""
+        return str(self.path) if self.path is not None else self.name
+
+
+def make_database(place: Place, *, reads_only: bool = False) -> sa.Engine:
+    """Return the SQLAlchemy engine for one connection to ``place``; connects to nothing yet."""
+    options: dict[str, Any] = {}
+    if place.is_sqlite:
+        options["poolclass"] = StaticPool if place.is_memory else sa.pool.NullPool
+        options["connect_args"] = {
+            "check_same_thread": False,
+            "timeout": OPENING_BUSY_MS / 1000,
+            "cached_statements": 256,
+        }
+    else:
+        options["poolclass"] = sa.pool.NullPool
+        options["connect_args"] = {
+            "connect_timeout": 3,
+            "application_name": "position-keeper",
+            "options": "-c statement_timeout=2000 -c lock_timeout=500 -c timezone=UTC",
+        }
+    database = sa.create_engine(place.url, **options)
+    if place.is_sqlite:
+        _own_transactions(database, reads_only=reads_only)
+    return database
+
+
+def _own_transactions(database: sa.Engine, *, reads_only: bool) -> None:
+    @event.listens_for(database, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins and commits nothing by itself
+        pragmas = ["foreign_keys=ON", "recursive_triggers=ON"]
+        if reads_only:
+            pragmas.append("query_only=ON")
+        else:
+            pragmas += ["journal_mode=WAL", "synchronous=FULL"]
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(database, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def naming(place: Place, doing: str) -> Iterator[None]:
+    """Turn every database error inside into ``StoreUnavailable`` with place and remedy."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise unavailable(place, doing, error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "psycopg":
+            raise
+        raise unavailable(place, doing, error) from error
+
+
+def unavailable(place: Place, doing: str, error: BaseException) -> StoreUnavailable:
+    """Return the error that says what could not be done, where, why, and what helps."""
+    cause = getattr(error, "orig", None) or error
+    why = " ".join(str(cause).split()) or type(cause).__name__
+    return StoreUnavailable(
+        f"store {place.shown}: {doing} failed: {why}",
+        place=place.shown,
+        remedy=_remedy(place, why.lower()),
+    )
+
+
+def _remedy(place: Place, why: str) -> str:
+    if not place.is_sqlite:
+        return "check that the server runs, that store.url names it, and the role's password"
+    if "locked" in why or "busy" in why:
+        return "another program holds the file: end it, or give this keeper its own store.url"
+    if "full" in why:
+        return "free some disk space"
+    if "not a database" in why or "malformed" in why:
+        return "the file is damaged: move it away, the keeper rebuilds from the exchange"
+    folder = place.path.parent if place.path is not None else Path()
+    return f"make {folder} writable for this user, or set store.url to a place that is"
+
+
+class Desk:
+    """One open connection and whose rows it works on; everything in the store works over it."""
+
+    def __init__(self, place: Place, database: sa.Engine, account: str, symbol: str) -> None:
+        self.place = place
+        self.database = database
+        self.account = account
+        self.symbol = symbol
+        self.owner: dict[str, Any] = {"account": account, "symbol": symbol}
+        self._connection: sa.Connection | None = None
+        self._raw: Any = None
+
+    @property
+    def dialect(self) -> str:
+        """Return ``sqlite`` or ``postgresql``."""
+        return self.database.dialect.name
+
+    @property
+    def connection(self) -> sa.Connection:
+        """Return the connection, opened again after it was lost."""
+        if self._connection is None or self._connection.invalidated:
+            self.drop()
+            with naming(self.place, "connecting"):
+                self._connection = self.database.connect()
+        return self._connection
+
+    @property
+    def raw(self) -> Any:
+        """Return the driver's own connection: reading through it costs a tenth."""
+        if self._raw is None:
+            self._raw = self.connection.connection.driver_connection
+        return self._raw
+
+    def drop(self) -> None:
+        """Let go of the connection; the next use opens another."""
+        connection, self._connection, self._raw = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.close()
+            except (sa.exc.SQLAlchemyError, sqlite3.Error):
+                connection.invalidate()
+
+    def wait_at_most(self, busy_ms: int) -> None:
+        """Bound how long a statement waits for another writer."""
+        if self.place.is_sqlite:
+            self.raw.execute(f"PRAGMA busy_timeout={int(busy_ms)}")
+        else:
+            self.raw.execute(f"SET lock_timeout = {int(busy_ms)}")
+            self.raw.commit()
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[sa.Connection]:
+        """Run one transaction: committed whole at the end, or rolled back and named."""
+        connection = self.connection
+        try:
+            with naming(self.place, doing), connection.begin():
+                yield connection
+        except StoreUnavailable:
+            if not self.place.is_memory:
+                self.drop()
+            raise
+
+    def rows(self, sql: str, parameters: Any) -> list[Any]:
+        """Return all rows of one prepared query, as the driver gives them."""
+        try:
+            return list(self.raw.execute(sql, parameters).fetchall())
+        except sqlite3.Error as error:
+            raise unavailable(self.place, "reading", error) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "psycopg":
+                raise
+            self.drop()
+            raise unavailable(self.place, "reading", error) from error
+
+    def end_read(self) -> None:
+        """End the transaction a read began (Postgres begins one by itself, SQLite does not)."""
+        if not self.place.is_sqlite and self._raw is not None:
+            self._raw.rollback()
