@@ -144,6 +144,7 @@ def _reading(verbs: Verbs[_Parser]) -> None:
     status.add_argument("--watch", action="store_true", help="go on until Ctrl-C")
     history = _verb(verbs, "history", "reading:history", "closed positions: fills, fees, result")
     history.add_argument("--limit", type=_count, metavar="N", help="only the last N")
+    _verb(verbs, "replay", "reading:replay", "plan every recorded tick again and compare")
     report = _verb(verbs, "report", "reading:report", "totals over the closed positions")
     report.add_argument("--html", type=Path, metavar="FILE", help="also write the chart page")
 
@@ -169,7 +170,7 @@ def _building(verbs: Verbs[_Parser]) -> None:
     simulate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes")
     simulate.add_argument("--scenario", type=Path, metavar="FILE", help="play this file instead")
     db = _verb(verbs, "db", "database:db", "migrations of the store")
-    db.add_argument("what", choices=("upgrade", "downgrade", "current", "history"))
+    db.add_argument("what", choices=("upgrade", "downgrade", "current"))
     db.add_argument("revision", nargs="?", help="where to (head; for downgrade it must be named)")
     # Listed for --help only; _run hands everything behind it on untouched.
     verbs.add_parser("venue", help="serve the simulated exchange (keeper venue --help)")
