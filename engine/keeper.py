@@ -1,0 +1,255 @@
+"""One keeper of one position: its parts, its own condition, one tick at a time.
+
+No module-level state, so that many keepers fit in one process. The loop decides when; this decides
+nothing either: it gathers what the engine knows of itself and runs ``tick``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.domain.action import CancelOrder, Outcome, Plan, PlaceOrder
+from engine.domain.condition import Condition, HaltReason, OperatorCommand
+from engine.domain.drift import Drift
+from engine.domain.errors import StoreUnavailable, Unavailable
+from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.situation import Situation
+from engine.domain.terms import Rights
+from engine.exchange.gateway import Gateway
+from engine.observe import Observer
+from engine.plan.planner import make_plan
+from engine.tick import Engine, Reads, TickReport, look, tick
+
+
+class Keeping(Protocol):
+    """What a keeper needs of a store."""
+
+    def recall(self) -> Ledger:
+        """Return what was written down."""
+
+    def record_intent(
+        self,
+        now_ms: int,
+        recalled: Ledger,
+        situation: Situation,
+        drifts: Sequence[Drift],
+        plan: Plan,
+        *,
+        reasons: Sequence[str] = (),
+    ) -> frozenset[ClientOrderId]:
+        """Write the plan down; return the intents the database refused."""
+
+    def record_outcomes(
+        self, now_ms: int, before: Ledger, after: Ledger, outcomes: Sequence[Outcome]
+    ) -> None:
+        """Write down what became of the plan."""
+
+    def halts(self) -> tuple[HaltReason, ...]:
+        """Return the standing halts."""
+
+    def pending_commands(self) -> tuple[OperatorCommand, ...]:
+        """Return operator commands not yet finished."""
+
+    def finish_command(self, command_id: int, result: str, now_ms: int) -> None:
+        """Say what became of a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """What the lease says now: rights, epoch, and until when (RULES G4)."""
+
+    rights: Rights = Rights.LEASED
+    epoch: int = 0
+    until_ms: int | None = None
+
+
+class Books:
+    """The store, or the last ledger in memory while it is out of reach (RULES G5).
+
+    While the store fails nothing that can open or uncover is sent; what happened meanwhile is
+    written as one difference when the store is back.
+    """
+
+    def __init__(self, store: Keeping, note: Callable[[str], None]) -> None:
+        """Keep in ``store``; ``note`` is told once when it fails and when it is back."""
+        self._store = store
+        self._note = note
+        self._last = Ledger()
+        self.is_writable = True
+        self.reasons: tuple[str, ...] = ()
+
+    def recall(self) -> Ledger:
+        """Return the ledger: the store's, or the one in memory while the store is gone."""
+        try:
+            stored = self._store.recall()
+            if not self.is_writable:
+                self._store.record_outcomes(0, stored, self._last, ())
+                stored = self._store.recall()
+        except StoreUnavailable as error:
+            self._failed(error)
+            return self._last
+        if not self.is_writable:
+            self.is_writable = True
+            self._note("the store is back")
+        self._last = stored
+        return stored
+
+    def record_intent(
+        self,
+        now_ms: int,
+        recalled: Ledger,
+        situation: Situation,
+        drifts: Sequence[Drift],
+        plan: Plan,
+    ) -> frozenset[ClientOrderId]:
+        """Write the plan down; return what must not be sent."""
+        self._last = plan.ledger
+        if self.is_writable:
+            try:
+                return self._store.record_intent(
+                    now_ms, recalled, situation, drifts, plan, reasons=self.reasons
+                )
+            except StoreUnavailable as error:
+                self._failed(error)
+        return frozenset(_needs_a_record(plan))
+
+    def record_outcomes(
+        self, now_ms: int, before: Ledger, after: Ledger, outcomes: Sequence[Outcome]
+    ) -> None:
+        """Write down what became of the plan."""
+        self._last = after
+        if not self.is_writable:
+            return
+        try:
+            self._store.record_outcomes(now_ms, before, after, outcomes)
+        except StoreUnavailable as error:
+            self._failed(error)
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        if self.is_writable:
+            self._note(str(error))
+        self.is_writable = False
+
+
+def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
+    """Return what is never sent unrecorded: what can open, and cancels of cover (RULES G5)."""
+    ids: list[ClientOrderId] = []
+    for action in plan.actions:
+        match action:
+            case PlaceOrder() if action.terms.can_open:
+                ids.append(action.terms.client_id)
+            case CancelOrder() if action.client_id.role is not OrderRole.ENTRY:
+                ids.append(action.client_id)
+            case _:
+                pass
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream."""
+
+    store: Keeping
+    intake: Reads
+    gateway: Gateway
+    limits: Limits
+    patience_ms: int
+    tenure: Callable[[int], Tenure]
+    is_stream_up: Callable[[], bool]
+    note: Callable[[str], None]
+
+
+class Keeper:
+    """Keeps one futures position on one symbol."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Put the parts together; nothing is asked or sent before the first tick."""
+        self._parts = parts
+        self._ticks = 0
+        self._tenure = Tenure()
+        self.books = Books(parts.store, parts.note)
+        self._engine = Engine(
+            books=self.books,
+            intake=parts.intake,
+            observer=Observer(parts.gateway, patience_ms=parts.patience_ms),
+            gateway=parts.gateway,
+            itself=self,
+            limits=parts.limits,
+        )
+
+    @property
+    def ticks(self) -> int:
+        """Return how many ticks this process began."""
+        return self._ticks
+
+    @property
+    def tenure(self) -> Tenure:
+        """Return the lease as last renewed."""
+        return self._tenure
+
+    def tick(self, reasons: tuple[str, ...] = ()) -> TickReport:
+        """Run one whole tick."""
+        self._ticks += 1
+        self.books.reasons = reasons
+        self._anchor_if_needed()
+        report = tick(self._engine, self._parts.gateway.now_ms(), reasons)
+        self._finish_commands(report)
+        return report
+
+    def preview(self) -> tuple[Situation, tuple[Drift, ...], Plan]:
+        """Return what a tick would see and do, without recording or doing it."""
+        self._ticks += 1
+        self._anchor_if_needed()
+        now_ms = self._parts.gateway.now_ms()
+        situation, drifts = look(self._engine, self.books.recall(), now_ms)
+        return situation, drifts, make_plan(situation)
+
+    def condition(self, now_ms: int) -> Condition:
+        """Return everything about the engine a plan may depend on."""
+        gateway = self._parts.gateway
+        usage = gateway.usage()
+        self._tenure = self._parts.tenure(now_ms)
+        halts: tuple[HaltReason, ...] = ()
+        commands: tuple[OperatorCommand, ...] = ()
+        if self.books.is_writable:
+            try:
+                halts, commands = self._parts.store.halts(), self._parts.store.pending_commands()
+            except StoreUnavailable:
+                self.books.is_writable = False
+        return Condition(
+            tick=self._ticks,
+            rights=self._tenure.rights,
+            epoch=self._tenure.epoch,
+            lease_until_ms=self._tenure.until_ms,
+            is_store_writable=self.books.is_writable,
+            clock_error_ms=gateway.clock_error_ms(),
+            is_stream_up=self._parts.is_stream_up(),
+            is_breaker_open=gateway.is_breaker_open,
+            weight_used=usage.weight_used,
+            weight_limit=usage.weight_limit,
+            blocked_until_ms=usage.blocked_until_ms,
+            halts=halts,
+            commands=commands,
+        )
+
+    def anchor_clock(self) -> None:
+        """Measure the exchange's clock again; keep the old anchor when that fails."""
+        try:
+            self._parts.gateway.anchor_clock()
+        except Unavailable as error:
+            self._parts.note(f"clock not measured: {error}")
+
+    def _anchor_if_needed(self) -> None:
+        if self._parts.gateway.clock_error_ms() is None:
+            self.anchor_clock()
+
+    def _finish_commands(self, report: TickReport) -> None:
+        """Close operator commands that have taken effect (DESIGN section 7)."""
+        life = report.ledger.life
+        for command in report.situation.condition.commands:
+            if self.books.is_writable and life is None:
+                self._parts.store.finish_command(command.id, "done", report.now_ms)
