@@ -114,6 +114,11 @@ class VenueServer:
         Raises:
             CannotListen: the address is taken, not ours, or unknown.
         """
+        # Before anybody hears that we are ready: who stops us at once must meet a graceful end.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, ValueError, RuntimeError):
+                loop.add_signal_handler(number, self._stop.set)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         try:
@@ -133,10 +138,6 @@ class VenueServer:
 
         An error inside the venue ends the server too and is kept in `failure`.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError, ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._stop.set)
         workers = [asyncio.create_task(self._tick()), asyncio.create_task(self._save())]
         for worker in workers:
             worker.add_done_callback(self._ended)
