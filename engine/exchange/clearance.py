@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.domain.action import CancelOrder, Configure, PlaceOrder, Request
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderTerms
-from engine.domain.position import Life
+from engine.domain.position import Life, Origin
 from engine.domain.terms import Book, OrderType, Rights
 from engine.exchange.cover import Grounds, level_of, own_cover, quantity_to_cover, reaches
 
@@ -114,11 +114,11 @@ def never_widens(request: Request, grounds: Grounds) -> str | None:
 def _level_bound(grounds: Grounds, planned: Life) -> tuple[Life, Decimal | None]:
     """Return the life whose levels bind, as known before the plan, and the binding level."""
     known = grounds.known.life
-    if known is not None and known.generation == planned.generation:
-        if known.stop_level is not None or grounds.known.levels:
-            return known, grounds.known.binding_level
-        return planned, None  # nothing ever rested: the plan may still set the first level
-    return planned, None
+    if known is None or known.generation != planned.generation:
+        return planned, None
+    if known.origin is Origin.ORPHAN and known.stop_level is None:
+        return planned, None  # its level follows the mark until a stop rests (G1)
+    return known, grounds.known.binding_level
 
 
 def _widening(trigger: Decimal, bound: Decimal) -> str:

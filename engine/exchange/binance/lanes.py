@@ -214,6 +214,7 @@ class LanePool:
         self._lanes = []
 
     def _grown(self, wanted: int) -> list[_Lane]:
+        self._lanes = [lane for lane in self._lanes if lane.thread.is_alive()]
         while len(self._lanes) < min(wanted, self._lanes_max):
             stack_bytes = threading.stack_size(_STACK_BYTES)
             try:
