@@ -7,6 +7,7 @@ decides with it. Invariant: what `compose` returns is accepted by `Intake`, or i
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -194,7 +195,8 @@ def write(document: dict[str, object], path: Path) -> Path:
         temporary.replace(target)
         _keep_name(target.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise InvalidInput(
             "decisions_not_writable",
             f"{target} cannot be written: {error.strerror}",

@@ -12,7 +12,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.intake.document import SIZE_MAX, Document, read_document, sha256
 from engine.intake.liquidation_map import MAP_NAME, LiquidationMap, read_map
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 Signature = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One regular file as the folder shows it; ``signature`` None: it cannot even be looked at."""
 
     name: str
