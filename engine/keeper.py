@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.domain.action import CancelOrder, Outcome, Plan, PlaceOrder
-from engine.domain.condition import Condition, HaltReason, OperatorCommand
+from engine.domain.action import CancelOrder, Halt, Outcome, PlaceOrder, Plan
+from engine.domain.condition import Command, Condition, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
 from engine.domain.errors import StoreUnavailable, Unavailable
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -56,6 +56,12 @@ class Keeping(Protocol):
 
     def finish_command(self, command_id: int, result: str, now_ms: int) -> None:
         """Say what became of a command."""
+
+    def add_halt(self, halt: HaltReason) -> None:
+        """Stop entries until an operator resumes."""
+
+    def clear_halts(self, now_ms: int, by: str) -> int:
+        """Lift every halt; return how many stood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +203,7 @@ class Keeper:
         self.books.reasons = reasons
         self._anchor_if_needed()
         report = tick(self._engine, self._parts.gateway.now_ms(), reasons)
-        self._finish_commands(report)
+        self._settle(report)
         return report
 
     def preview(self) -> tuple[Situation, tuple[Drift, ...], Plan]:
@@ -217,7 +223,8 @@ class Keeper:
         commands: tuple[OperatorCommand, ...] = ()
         if self.books.is_writable:
             try:
-                halts, commands = self._parts.store.halts(), self._parts.store.pending_commands()
+                commands = self._obeyed(now_ms)
+                halts = self._parts.store.halts()
             except StoreUnavailable:
                 self.books.is_writable = False
         return Condition(
@@ -247,9 +254,29 @@ class Keeper:
         if self._parts.gateway.clock_error_ms() is None:
             self.anchor_clock()
 
-    def _finish_commands(self, report: TickReport) -> None:
-        """Close operator commands that have taken effect (DESIGN section 7)."""
-        life = report.ledger.life
+    def _obeyed(self, now_ms: int) -> tuple[OperatorCommand, ...]:
+        """Carry out what takes effect at once; return the commands a plan must answer."""
+        store, pending = self._parts.store, []
+        for command in self._parts.store.pending_commands():
+            match command.command:
+                case Command.HALT:
+                    store.add_halt(HaltReason("operator", command.why, now_ms))
+                    store.finish_command(command.id, "halted", now_ms)
+                case Command.RESUME:
+                    lifted = store.clear_halts(now_ms, command.by)
+                    store.finish_command(command.id, f"{lifted} halts lifted", now_ms)
+                case Command.FLATTEN | Command.ADOPT:
+                    pending.append(command)
+        return tuple(pending)
+
+    def _settle(self, report: TickReport) -> None:
+        """Persist halts the plan asked for, and close commands that have taken effect."""
+        store, life = self._parts.store, report.ledger.life
+        if not self.books.is_writable:
+            return
+        for action in report.plan.actions:
+            if isinstance(action, Halt):
+                store.add_halt(HaltReason(action.code, action.detail, report.now_ms))
         for command in report.situation.condition.commands:
-            if self.books.is_writable and life is None:
-                self._parts.store.finish_command(command.id, "done", report.now_ms)
+            if command.command is Command.FLATTEN and life is None:
+                store.finish_command(command.id, "flat", report.now_ms)

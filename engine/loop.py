@@ -28,6 +28,11 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def wall_guess_ms() -> int:
+    """Return the wall clock, only as a first guess of exchange time before it was measured."""
+    return time.time_ns() // 1_000_000
+
+
 class Reasons:
     """The one queue of reasons; safe from threads and from signal handlers."""
 

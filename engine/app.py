@@ -1,0 +1,328 @@
+"""Composition: from settings to a keeper that runs, with everything real.
+
+``connect`` gives the exchange (starting paper mode's venue when needed), ``build`` the whole
+keeper. No module-level state: many keepers fit in one process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import __version__, paper
+from engine.config import Credentials, Settings
+from engine.domain.action import Plan
+from engine.domain.drift import Drift
+from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
+from engine.domain.numbers import install_decimal_rules
+from engine.domain.situation import Situation
+from engine.exchange.binance.adapter import BinanceExchange
+from engine.exchange.binance.client import BinanceAccess
+from engine.exchange.binance.clock import ExchangeClock
+from engine.exchange.binance.lanes import LanePool
+from engine.exchange.gateway import Gateway
+from engine.intake import Intake
+from engine.keeper import Keeper, Parts, Tenure
+from engine.loop import Loop, Reasons, monotonic_ms, wall_guess_ms
+from engine.schedule import CLOCK, EQUITY, Schedule
+from engine.store.shelf import EquitySample
+from engine.store.store import Store
+from engine.vitals import Process, vitals
+
+if TYPE_CHECKING:
+    from engine.exchange.binance.stream import UserStream
+    from engine.tick import TickReport
+
+Listener = Callable[["TickReport"], None]
+Note = Callable[[str], None]
+
+KEY_REFUSED = frozenset({-2014, -2015, -1022})
+
+
+class CredentialsRefused(KeeperError):
+    """The exchange does not accept the key (exit code 4)."""
+
+    code = "credentials_refused"
+    exit_code = 4
+    remedy = "check KEEPER_API_KEY and KEEPER_API_SECRET, the key's IP list and its rights"
+
+
+class ExchangeUnreachable(KeeperError):
+    """The exchange gave no usable answer at the start (exit code 5)."""
+
+    code = "exchange_unreachable"
+    exit_code = 5
+    remedy = "check exchange.rest_url and the network; stops on the exchange go on resting"
+
+
+class AccountUnusable(KeeperError):
+    """The account is in a mode this keeper cannot work in (exit code 8)."""
+
+    code = "account_unusable"
+    exit_code = 8
+    remedy = "set one-way position mode and single-asset margin, or choose a trading symbol"
+
+
+def connect(settings: Settings, credentials: Credentials | None) -> BinanceExchange:
+    """Return the exchange of the settings; in paper mode its venue is found or started."""
+    install_decimal_rules()
+    access = access_of(settings, credentials)
+    return _exchange(access)
+
+
+def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAccess:
+    """Return where the exchange is and with which key; starts paper mode's venue when needed."""
+    urls = settings.urls
+    if urls is None:
+        venue = paper.ensure(
+            settings.paper.state,
+            options=paper.options_of(settings.paper, settings.symbol),
+            port=settings.paper.port,
+        )
+        return BinanceAccess(
+            rest_url=venue.rest_url,
+            stream_url=venue.stream_url,
+            api_key=venue.api_key,
+            api_secret=venue.api_secret,
+            symbol=settings.symbol,
+        )
+    if credentials is None:
+        raise InvalidInput(
+            "credentials_missing",
+            "the exchange needs a key",
+            field="KEEPER_API_KEY",
+            remedy="set KEEPER_API_KEY and KEEPER_API_SECRET in the environment",
+            exit_code=4,
+        )
+    return BinanceAccess(
+        rest_url=urls[0],
+        stream_url=urls[1],
+        api_key=credentials.api_key,
+        api_secret=credentials.api_secret,
+        symbol=settings.symbol,
+    )
+
+
+def account_of(access: BinanceAccess) -> str:
+    """Return the account's name in the store: a hash of the key, which itself is never stored."""
+    return hashlib.sha256(access.api_key.encode()).hexdigest()[:12]
+
+
+def _exchange(access: BinanceAccess) -> BinanceExchange:
+    clock = ExchangeClock(monotonic_ms, guess_ms=wall_guess_ms())
+    return BinanceExchange(access, LanePool(access), clock)
+
+
+LEASE_MS = 30_000
+
+
+class Leasehold:
+    """The lease as a keeper uses it: taken once, renewed every tick."""
+
+    def __init__(self, store: Store, *, note: Note) -> None:
+        self._store = store
+        self._note = note
+
+    def take(self, now_ms: int, *, waits: bool) -> None:
+        """Take the lease."""
+
+    def renew(self, now_ms: int) -> Tenure:
+        """Return the renewed lease."""
+        return Tenure(until_ms=now_ms + LEASE_MS)
+
+    def release(self, now_ms: int) -> None:
+        """Give the lease back."""
+
+
+@dataclass(slots=True)
+class _World:
+    """Everything of a running keeper that must be let go of in the end."""
+
+    access: BinanceAccess
+    exchange: BinanceExchange
+    store: Store
+    lease: Leasehold
+    stream: UserStream | None = None
+    schedule: Schedule | None = None
+
+    def close(self) -> None:
+        """Let go of threads, connections, the lease and the database."""
+        if self.schedule is not None:
+            self.schedule.stop()
+        if self.stream is not None:
+            self.stream.stop()
+        self.lease.release(self.exchange.now_ms())
+        self.exchange.close()
+        self.store.close()
+
+
+class Running:
+    """A keeper with everything real around it, and its loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials | None,
+        *,
+        listener: Listener | None = None,
+        note: Note | None = None,
+        standby: bool = False,
+    ) -> None:
+        """Connect, open the store, take the lease. Raises what stands in the way of that."""
+        install_decimal_rules()
+        self._settings = settings
+        self._listener = listener
+        self._note = note or _nothing
+        self._reasons = Reasons()
+        access = access_of(settings, credentials)
+        account = account_of(access)
+        store = Store.open(
+            settings.store.url,
+            account=account,
+            symbol=settings.symbol,
+            recording=settings.ticks.record.value,
+        )
+        exchange = _exchange(access)
+        lease = Leasehold(store, note=self._note)
+        self._world = _World(access, exchange, store, lease)
+        try:
+            self._begin(standby=standby)
+        except BaseException:
+            self._world.close()
+            raise
+
+    def _begin(self, *, standby: bool) -> None:
+        settings, world = self._settings, self._world
+        limits = settings.limits()
+        gateway = Gateway(world.exchange, patience_ms=settings.exchange.patience_ms)
+        self._anchor(gateway)
+        now_ms = world.exchange.now_ms()
+        world.lease.take(now_ms, waits=standby)
+        world.store.record_settings(settings.canonical(), settings.mode.value, now_ms)
+        self.keeper = Keeper(
+            Parts(
+                store=world.store,
+                intake=Intake(settings.decisions, settings.symbol, limits),
+                gateway=gateway,
+                limits=limits,
+                patience_ms=settings.exchange.patience_ms,
+                tenure=world.lease.renew,
+                is_stream_up=lambda: world.stream is not None and world.stream.is_up,
+                note=self._note,
+            )
+        )
+        self._process = Process(
+            version=__version__,
+            mode=settings.mode.value,
+            symbol=settings.symbol,
+            pid=os.getpid(),
+            started_ms=now_ms,
+            interval_ms=int(settings.loop.interval_s * 1000),
+        )
+        self._loop = Loop(self._tick, self._reasons, interval_ms=self._process.interval_ms)
+
+    def _anchor(self, gateway: Gateway) -> None:
+        try:
+            gateway.anchor_clock()
+        except KeeperError as error:
+            raise ExchangeUnreachable(
+                f"{self._world.access.rest_url} gives no usable answer: {error}"
+            ) from error
+
+    def run(self, *, ticks: int | None = None) -> None:
+        """Tick until a signal or ``ticks`` times; the stops on the exchange stay."""
+        self._loop.listen_to_signals()
+        self._loop.run(ticks)
+
+    def once(self) -> TickReport:
+        """Run one tick."""
+        return self._tick(("once",))
+
+    def preview(self) -> tuple[Situation, tuple[Drift, ...], Plan]:
+        """Return what the next tick would see and do, without recording or doing it."""
+        self.keeper.preview()  # the first look of a process is never a settled pair
+        return self.keeper.preview()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._world.close()
+
+    def _tick(self, reasons: tuple[str, ...]) -> TickReport:
+        if CLOCK in reasons:
+            self.keeper.anchor_clock()
+        report = self.keeper.tick(reasons)
+        if self.keeper.ticks == 1:
+            self._after_first(report)
+        if EQUITY in reasons:
+            self._sample_equity(report)
+        self._beat(report)
+        if self._listener is not None:
+            self._listener(report)
+        return report
+
+    def _after_first(self, report: TickReport) -> None:
+        """Judge what makes going on pointless, then start what only helps."""
+        for failure in report.situation.observation.failures:
+            if failure.code in KEY_REFUSED:
+                raise CredentialsRefused(f"the exchange refuses the key: {failure.text}")
+        _require_usable(report.situation)
+        self._world.schedule = Schedule(self._reasons.put)
+        self._world.schedule.start()
+        if self._settings.exchange.user_stream:
+            from engine.exchange.binance.stream import UserStream  # the first tick does not wait
+
+            world = self._world
+            world.stream = UserStream(world.access, self._reasons.put, world.exchange.now_ms)
+            world.stream.start()
+
+    def _beat(self, report: TickReport) -> None:
+        try:
+            fields = vitals(report, self._process, self._loop.overruns)
+            self._world.store.beat(report.now_ms, fields)
+        except StoreUnavailable as error:
+            self._note(str(error))
+
+    def _sample_equity(self, report: TickReport) -> None:
+        account = report.situation.observation.account
+        if account is None:
+            return
+        sample = EquitySample(
+            kind="sample",
+            at_ms=account.at_ms,
+            wallet=account.value.wallet,
+            unrealized_pnl=account.value.unrealized_pnl,
+            equity=account.value.equity,
+        )
+        try:
+            self._world.store.add_equity(sample)
+        except StoreUnavailable as error:
+            self._note(str(error))
+
+
+def build(
+    settings: Settings,
+    credentials: Credentials | None,
+    *,
+    listener: Listener | None = None,
+    note: Note | None = None,
+    standby: bool = False,
+) -> Running:
+    """Return a keeper ready to run; raises what stands in the way, named and with a remedy."""
+    return Running(settings, credentials, listener=listener, note=note, standby=standby)
+
+
+def _require_usable(situation: Situation) -> None:
+    mode, instrument = situation.observation.account_mode, situation.instrument
+    if mode is not None and mode.value.is_hedge:
+        raise AccountUnusable("the account is in hedge mode")
+    if mode is not None and mode.value.is_multi_assets:
+        raise AccountUnusable("the account uses multi-assets margin")
+    if instrument is not None and not instrument.is_trading:
+        raise AccountUnusable(f"{instrument.symbol} is not trading")
+
+
+def _nothing(_: str) -> None:
+    """Ignore a note."""

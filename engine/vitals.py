@@ -1,0 +1,134 @@
+"""What a running keeper says of itself, once a second, for ``keeper status`` and the views.
+
+Everything here is for people; nothing reads it back into a plan. Keys are stable: moments end in
+``_ms``, durations in their unit, amounts are Decimals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.domain.action import Verdict
+from engine.domain.decision import Decision
+from engine.domain.identity import OrderRole
+from engine.domain.ledger import Ledger
+from engine.domain.situation import Situation
+from engine.domain.terms import Phase, Rights
+from engine.tick import TickReport
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What does not change from tick to tick."""
+
+    version: str
+    mode: str
+    symbol: str
+    pid: int
+    started_ms: int
+    interval_ms: int
+
+
+def vitals(report: TickReport, process: Process, overruns: int) -> dict[str, Any]:
+    """Return the heartbeat's fields after a tick."""
+    situation, condition = report.situation, report.situation.condition
+    observation = situation.observation
+    position = None if observation.position is None else observation.position.value
+    reasons = troubles(situation)
+    return {
+        "version": process.version,
+        "mode": process.mode,
+        "pid": process.pid,
+        "started_ms": process.started_ms,
+        "interval_ms": process.interval_ms,
+        "tick": condition.tick,
+        "last_tick_ms": report.now_ms,
+        "overruns": overruns,
+        "role": "active" if condition.rights is Rights.LEASED else "standby",
+        "rights": condition.rights.value,
+        "epoch": condition.epoch,
+        "stream": "up" if condition.is_stream_up else "down",
+        "clock_error_ms": condition.clock_error_ms,
+        "breaker": "open" if condition.is_breaker_open else "closed",
+        "weight_used": condition.weight_used,
+        "weight_limit": condition.weight_limit,
+        "is_store_ok": condition.is_store_writable,
+        "health": health(situation, reasons),
+        "troubles": [{"code": code, "detail": detail} for code, detail in reasons],
+        "entries_allowed": not condition.halts and condition.rights is Rights.LEASED,
+        "phase": phase_of(report.ledger).value,
+        "decision": _decision(report),
+        "unrealized_pnl": None if position is None else position.unrealized_pnl,
+        "liquidation_price": None if position is None else position.liquidation_price,
+        "holds": [{"rule": h.rule, "reason": h.reason} for h in report.plan.holds],
+    }
+
+
+def phase_of(ledger: Ledger) -> Phase:
+    """Return where the current life stands."""
+    life = ledger.life
+    if life is None or life.swept_ms is not None:
+        return Phase.FLAT
+    if life.closed_ms is not None:
+        return Phase.SWEEPING
+    if life.opened_ms is None:
+        return Phase.ENTERING if ledger.of_life(OrderRole.ENTRY) else Phase.ARMING
+    return Phase.OPEN if life.closing is None else Phase.CLOSING
+
+
+def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
+    """Return what is wrong right now, as reason codes with words."""
+    condition, found = situation.condition, []
+    found += [(halt.code, halt.detail) for halt in condition.halts]
+    if not condition.is_store_writable:
+        found.append(("store_unwritable", "no entries; protection goes on from memory"))
+    if condition.rights is not Rights.LEASED:
+        found.append(("lease_lost", f"rights: {condition.rights}"))
+    if not situation.has_picture:
+        topics = ", ".join(f"{f.topic}: {f.text}" for f in situation.observation.failures[:3])
+        found.append(("exchange_unreachable", topics or "position or orders could not be read"))
+    if condition.clock_error_ms is None:
+        found.append(("clock_unknown", "the exchange's time was never measured"))
+    if condition.is_breaker_open:
+        found.append(("breaker_open", "too many failures in a row; no entries"))
+    if situation.inbox.problem is not None:
+        found.append(("decisions_unreadable", situation.inbox.problem))
+    if situation.inbox.suspended_since_ms is not None:
+        found.append(("suspended", "a newer document is refused; no entries"))
+    life = situation.ledger.life
+    if life is not None and life.uncovered_quantity > 0:
+        found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
+    return tuple(found)
+
+
+def health(situation: Situation, reasons: tuple[tuple[str, str], ...]) -> str:
+    """Return ``ok``, ``degraded`` or ``halted``."""
+    if situation.condition.halts:
+        return "halted"
+    return "degraded" if reasons else "ok"
+
+
+def _decision(report: TickReport) -> dict[str, Any] | None:
+    decision = report.situation.inbox.decision
+    if decision is None:
+        return None
+    refusals = [g.code for g in report.plan.gates if g.verdict is Verdict.REFUSE]
+    return {
+        "id": decision.id,
+        "action": decision.action.value,
+        "made_ms": decision.made_ms,
+        "state": _state_of(report, decision, refusals),
+        "refusals": refusals,
+    }
+
+
+def _state_of(report: TickReport, decision: Decision, refusals: list[str]) -> str:
+    ledger, limits = report.ledger, report.situation.limits
+    life = ledger.life
+    is_in_use = life is not None and life.decision_id == decision.id
+    if is_in_use or any(p.decision_id == decision.id for p in ledger.past):
+        return "used"
+    if report.now_ms - decision.made_ms > limits.decision_stale_ms:
+        return "stale"
+    return "refused" if refusals else "waiting"
