@@ -191,6 +191,33 @@ class Desk:
                 self.drop()
             raise
 
+    @contextmanager
+    def quick(self, doing: str) -> Iterator[Any]:
+        """Run one transaction on the driver's own connection, for what is written every tick."""
+        raw = self.raw
+        try:
+            if self.place.is_sqlite:
+                raw.execute("BEGIN IMMEDIATE")
+            yield raw
+            raw.commit()
+        except sqlite3.Error as error:
+            self._undo(raw)
+            raise unavailable(self.place, doing, error) from error
+        except Exception as error:
+            self._undo(raw)
+            if type(error).__module__.partition(".")[0] != "psycopg":
+                raise
+            raise unavailable(self.place, doing, error) from error
+
+    def _undo(self, raw: Any) -> None:
+        try:
+            raw.rollback()
+        except Exception:  # noqa: BLE001 - whatever the driver says, the connection goes
+            self.drop()
+            return
+        if not self.place.is_memory:
+            self.drop()
+
     def rows(self, sql: str, parameters: Any) -> list[Any]:
         """Return all rows of one prepared query, as the driver gives them."""
         try:

@@ -109,7 +109,8 @@ _POSTGRES_FUNCTIONS = {
 POSTGRES_TRIGGERS = {
     "positions_guard": (
         "positions",
-        "BEFORE INSERT OR UPDATE ON positions FOR EACH ROW EXECUTE FUNCTION keeper_positions_guard()",
+        "BEFORE INSERT OR UPDATE ON positions FOR EACH ROW"
+        " EXECUTE FUNCTION keeper_positions_guard()",
     ),
     "positions_delete": (
         "positions",

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from engine.domain.errors import require
 from engine.domain.ledger import Ledger
 from engine.store import tables as t
 from engine.store.connect import Desk
@@ -49,13 +50,19 @@ class Prepared:
         return tuple(values[n] for n in self.names) if self.is_positional else values
 
 
-def prepare(statement: sa.Select[Any], dialect: str) -> Prepared:
-    """Compile a SELECT for a driver's own cursor; refuses to order by exact numbers."""
+def prepare(statement: sa.Executable, dialect: str) -> Prepared:
+    """Compile a statement for a driver's own cursor; refuses to order by exact numbers.
+
+    The caller binds what the driver takes: values go past SQLAlchemy's types.
+    """
+    require(isinstance(statement, sa.ClauseElement), "only SQLAlchemy's own statements")
+    assert isinstance(statement, sa.ClauseElement)  # noqa: S101 - narrows the type
     refuse_ordering(statement)
     made = sqlite.dialect() if dialect == "sqlite" else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
     compiled = statement.compile(dialect=made)
-    if compiled.positiontup is not None:
-        return Prepared(str(compiled), tuple(compiled.positiontup), is_positional=True)
+    names = getattr(compiled, "positiontup", None)
+    if names is not None:
+        return Prepared(str(compiled), tuple(names), is_positional=True)
     return Prepared(str(compiled), tuple(compiled.params), is_positional=False)
 
 

@@ -58,7 +58,7 @@ class Shelf:
         self._desk = desk
         self._events = events
         self._prepared = _statements(desk.dialect)
-        self._beaten_ms: int | None = None
+        self.beaten_ms: int | None = None
 
     def _rows(self, name: str, **values: Any) -> list[Any]:
         prepared = self._prepared[name]
@@ -145,12 +145,12 @@ class Shelf:
         if not self.is_beat_due(now_ms):
             return False
         self._put_state("heartbeat", beat_text(now_ms, fields), now_ms)
-        self._beaten_ms = now_ms
+        self.beaten_ms = now_ms
         return True
 
     def is_beat_due(self, now_ms: int) -> bool:
         """Return whether a second passed since the last heartbeat."""
-        return self._beaten_ms is None or not 0 <= now_ms - self._beaten_ms < BEAT_MS
+        return self.beaten_ms is None or not 0 <= now_ms - self.beaten_ms < BEAT_MS
 
     def add_equity(self, sample: EquitySample) -> None:
         """Add an equity sample."""
@@ -201,6 +201,12 @@ class Shelf:
                     upsert(t.texts, self._desk.dialect, updates=False), self._desk.owner | body
                 )
         return digest
+
+
+@cache
+def beat_statement(dialect: str) -> Prepared:
+    """Return the upsert of one engine_state row, for the driver's own cursor."""
+    return prepare(upsert(t.engine_state, dialect), dialect)
 
 
 def beat_text(now_ms: int, fields: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.domain.action import Outcome, Plan
+from engine.domain.action import Halt, Outcome, Plan
 from engine.domain.condition import Command, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
 from engine.domain.errors import StoreUnavailable
@@ -112,6 +112,9 @@ class Store:
         change = changes(recalled, plan.ledger)
         epoch = situation.condition.epoch
         refused = self._writer.write(change, plan.ledger, now_ms=now_ms, epoch=epoch)
+        for action in plan.actions:
+            if isinstance(action, Halt):
+                self._shelf.add_halt(HaltReason(action.code, action.detail, now_ms))
         self._ticks.record(
             now_ms,
             recalled,
@@ -161,6 +164,18 @@ class Store:
         added from the last recorded situation.
         """
         return self._shelf.beat(now_ms, self._live | fields)
+
+    def live(self) -> dict[str, Any]:
+        """Return what the heartbeat adds of the last recorded situation."""
+        return self._live
+
+    def is_beat_due(self, now_ms: int) -> bool:
+        """Return whether a second passed since the last heartbeat."""
+        return self._shelf.is_beat_due(now_ms)
+
+    def beaten(self, now_ms: int) -> None:
+        """Remember that the heartbeat was written with a lease's renewal."""
+        self._shelf.beaten_ms = now_ms
 
     def halts(self) -> tuple[HaltReason, ...]:
         """Return the standing reasons why entries are stopped."""
