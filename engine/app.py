@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import __version__, paper
@@ -25,10 +26,12 @@ from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import LanePool
 from engine.exchange.gateway import Gateway
 from engine.intake import Intake
-from engine.keeper import Keeper, Parts, Tenure
+from engine.keeper import Keeper, Parts
+from engine.leasehold import Leasehold
 from engine.loop import Loop, Reasons, monotonic_ms, wall_guess_ms
 from engine.schedule import CLOCK, EQUITY, Schedule
 from engine.store.shelf import EquitySample
+from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.vitals import Process, vitals
 
@@ -116,27 +119,6 @@ def _exchange(access: BinanceAccess) -> BinanceExchange:
     return BinanceExchange(access, LanePool(access), clock)
 
 
-LEASE_MS = 30_000
-
-
-class Leasehold:
-    """The lease as a keeper uses it: taken once, renewed every tick."""
-
-    def __init__(self, store: Store, *, note: Note) -> None:
-        self._store = store
-        self._note = note
-
-    def take(self, now_ms: int, *, waits: bool) -> None:
-        """Take the lease."""
-
-    def renew(self, now_ms: int) -> Tenure:
-        """Return the renewed lease."""
-        return Tenure(until_ms=now_ms + LEASE_MS)
-
-    def release(self, now_ms: int) -> None:
-        """Give the lease back."""
-
-
 @dataclass(slots=True)
 class _World:
     """Everything of a running keeper that must be let go of in the end."""
@@ -186,7 +168,7 @@ class Running:
             recording=settings.ticks.record.value,
         )
         exchange = _exchange(access)
-        lease = Leasehold(store, note=self._note)
+        lease = Leasehold(store, self._note)
         self._world = _World(access, exchange, store, lease)
         try:
             self._begin(standby=standby)
@@ -199,8 +181,8 @@ class Running:
         limits = settings.limits()
         gateway = Gateway(world.exchange, patience_ms=settings.exchange.patience_ms)
         self._anchor(gateway)
+        world.lease.take(world.exchange.now_ms, waits=standby)
         now_ms = world.exchange.now_ms()
-        world.lease.take(now_ms, waits=standby)
         world.store.record_settings(settings.canonical(), settings.mode.value, now_ms)
         self.keeper = Keeper(
             Parts(
@@ -212,6 +194,7 @@ class Running:
                 tenure=world.lease.renew,
                 is_stream_up=lambda: world.stream is not None and world.stream.is_up,
                 note=self._note,
+                spool=_spool(settings.store.spool, self._note),
             )
         )
         self._process = Process(
@@ -258,7 +241,7 @@ class Running:
             self._after_first(report)
         if EQUITY in reasons:
             self._sample_equity(report)
-        self._beat(report)
+        self._world.lease.fields = vitals(report, self._process, self._loop.overruns)
         if self._listener is not None:
             self._listener(report)
         return report
@@ -277,13 +260,6 @@ class Running:
             world = self._world
             world.stream = UserStream(world.access, self._reasons.put, world.exchange.now_ms)
             world.stream.start()
-
-    def _beat(self, report: TickReport) -> None:
-        try:
-            fields = vitals(report, self._process, self._loop.overruns)
-            self._world.store.beat(report.now_ms, fields)
-        except StoreUnavailable as error:
-            self._note(str(error))
 
     def _sample_equity(self, report: TickReport) -> None:
         account = report.situation.observation.account
@@ -322,6 +298,15 @@ def _require_usable(situation: Situation) -> None:
         raise AccountUnusable("the account uses multi-assets margin")
     if instrument is not None and not instrument.is_trading:
         raise AccountUnusable(f"{instrument.symbol} is not trading")
+
+
+def _spool(path: Path, note: Note) -> Spool | None:
+    """Return the spool, None where it cannot be had: it is a second net, not a condition."""
+    try:
+        return Spool(path)
+    except StoreUnavailable as error:
+        note(f"no spool: {error}")
+        return None
 
 
 def _nothing(_: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from engine.domain.action import CancelOrder, Halt, Outcome, PlaceOrder, Plan
 from engine.domain.condition import Command, Condition, HaltReason, OperatorCommand
@@ -18,59 +17,14 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.situation import Situation
-from engine.domain.terms import Rights
 from engine.exchange.gateway import Gateway
+from engine.leasehold import Tenure
 from engine.observe import Observer
 from engine.plan.planner import make_plan
+from engine.store.merging import merge_spool, spool_changes
+from engine.store.spool import Spool
+from engine.store.store import Store
 from engine.tick import Engine, Reads, TickReport, look, tick
-
-
-class Keeping(Protocol):
-    """What a keeper needs of a store."""
-
-    def recall(self) -> Ledger:
-        """Return what was written down."""
-
-    def record_intent(
-        self,
-        now_ms: int,
-        recalled: Ledger,
-        situation: Situation,
-        drifts: Sequence[Drift],
-        plan: Plan,
-        *,
-        reasons: Sequence[str] = (),
-    ) -> frozenset[ClientOrderId]:
-        """Write the plan down; return the intents the database refused."""
-
-    def record_outcomes(
-        self, now_ms: int, before: Ledger, after: Ledger, outcomes: Sequence[Outcome]
-    ) -> None:
-        """Write down what became of the plan."""
-
-    def halts(self) -> tuple[HaltReason, ...]:
-        """Return the standing halts."""
-
-    def pending_commands(self) -> tuple[OperatorCommand, ...]:
-        """Return operator commands not yet finished."""
-
-    def finish_command(self, command_id: int, result: str, now_ms: int) -> None:
-        """Say what became of a command."""
-
-    def add_halt(self, halt: HaltReason) -> None:
-        """Stop entries until an operator resumes."""
-
-    def clear_halts(self, now_ms: int, by: str) -> int:
-        """Lift every halt; return how many stood."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tenure:
-    """What the lease says now: rights, epoch, and until when (RULES G4)."""
-
-    rights: Rights = Rights.LEASED
-    epoch: int = 0
-    until_ms: int | None = None
 
 
 class Books:
@@ -80,11 +34,15 @@ class Books:
     written as one difference when the store is back.
     """
 
-    def __init__(self, store: Keeping, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, note: Callable[[str], None], spool: Spool | None = None
+    ) -> None:
         """Keep in ``store``; ``note`` is told once when it fails and when it is back."""
         self._store = store
+        self._spool = spool
         self._note = note
         self._last = Ledger()
+        self._now_ms = 0
         self.is_writable = True
         self.reasons: tuple[str, ...] = ()
 
@@ -92,9 +50,8 @@ class Books:
         """Return the ledger: the store's, or the one in memory while the store is gone."""
         try:
             stored = self._store.recall()
-            if not self.is_writable:
-                self._store.record_outcomes(0, stored, self._last, ())
-                stored = self._store.recall()
+            if not self.is_writable or self._has_spooled():
+                stored = self._brought_back(stored)
         except StoreUnavailable as error:
             self._failed(error)
             return self._last
@@ -114,6 +71,7 @@ class Books:
     ) -> frozenset[ClientOrderId]:
         """Write the plan down; return what must not be sent."""
         self._last = plan.ledger
+        self._now_ms = now_ms
         if self.is_writable:
             try:
                 return self._store.record_intent(
@@ -121,6 +79,7 @@ class Books:
                 )
             except StoreUnavailable as error:
                 self._failed(error)
+        self._spill(recalled, plan.ledger)
         return frozenset(_needs_a_record(plan))
 
     def record_outcomes(
@@ -128,12 +87,35 @@ class Books:
     ) -> None:
         """Write down what became of the plan."""
         self._last = after
+        if self.is_writable:
+            try:
+                self._store.record_outcomes(now_ms, before, after, outcomes)
+            except StoreUnavailable as error:
+                self._failed(error)
+            else:
+                return
+        self._spill(before, after)
+
+    def _brought_back(self, stored: Ledger) -> Ledger:
+        """Return the ledger after the spool and what is in memory were written into the store."""
+        if self._spool is not None:
+            merge_spool(self._store, self._spool, self._now_ms)
+            stored = self._store.recall()
         if not self.is_writable:
+            self._store.record_outcomes(self._now_ms, stored, self._last, ())
+        return self._store.recall()
+
+    def _has_spooled(self) -> bool:
+        return self._spool is not None and not self._spool.is_empty
+
+    def _spill(self, before: Ledger, after: Ledger) -> None:
+        """Write what changed into the spool: best effort, protection does not wait for it (G5)."""
+        if self._spool is None:
             return
         try:
-            self._store.record_outcomes(now_ms, before, after, outcomes)
+            spool_changes(self._spool, self._now_ms, before, after, "store unavailable")
         except StoreUnavailable as error:
-            self._failed(error)
+            self._note(f"neither store nor spool is writable: {error}")
 
     def _failed(self, error: StoreUnavailable) -> None:
         if self.is_writable:
@@ -159,7 +141,7 @@ def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
 class Parts:
     """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream."""
 
-    store: Keeping
+    store: Store
     intake: Reads
     gateway: Gateway
     limits: Limits
@@ -167,6 +149,7 @@ class Parts:
     tenure: Callable[[int], Tenure]
     is_stream_up: Callable[[], bool]
     note: Callable[[str], None]
+    spool: Spool | None = None
 
 
 class Keeper:
@@ -177,7 +160,7 @@ class Keeper:
         self._parts = parts
         self._ticks = 0
         self._tenure = Tenure()
-        self.books = Books(parts.store, parts.note)
+        self.books = Books(parts.store, parts.note, parts.spool)
         self._engine = Engine(
             books=self.books,
             intake=parts.intake,

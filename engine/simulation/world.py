@@ -1,7 +1,9 @@
 """A whole keeper in a virtual world: real adapter and library, real store, the venue in process.
 
 No threads, no sleeping, no wall clock: time is an integer that moves when the world says so. A
-kill abandons every object of the keeper; the venue, the database and the inbox stay.
+kill abandons every object of the keeper; the venue, the database and the inbox stay. It comes
+between two ticks, or at any call through the two ports (``mortality``). What others do happens at
+its own moment, between two requests of one tick if that is when it is due.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import InlineLanes
 from engine.exchange.gateway import Gateway
 from engine.intake import Intake
-from engine.keeper import Keeper, Parts, Tenure
+from engine.keeper import Keeper, Parts
+from engine.leasehold import Tenure
 from engine.loop import pace_ms
+from engine.simulation.mortality import Killed, Mortality, MortalStore
 from engine.simulation.session import VenueSession
 from engine.store.store import Store
 from engine.tick import TickReport
 from engine.venue.api import Venue
+from engine.venue.values import Reply
 
 KEY = "simulated-key"
 SECRET = "simulated-secret"  # noqa: S105 - opens nothing but a venue in this very process
@@ -68,31 +73,37 @@ class World:
         self.venue = venue
         self.clock = Clock(start_ms)
         self.limits = limits
+        self.interval_ms = interval_ms
+        self.latency_ms = latency_ms
         self.ticks = 0
         self.kills = 0
         self.requests = 0
+        self.mortality = Mortality()
+        self.meanwhile: Callable[[int], None] | None = None
+        self.notes: list[str] = []
         self._inbox = inbox
-        self._interval_ms = interval_ms
-        self._latency_ms = latency_ms
         self._listener = listener
         self._in_a_row = 0
-        self.notes: list[str] = []
-        self._store = Store.open("sqlite://", account=ACCOUNT, symbol=limits.symbol)
+        self._due_ms = start_ms
+        self.store = self._new_store()
         self._exchange: BinanceExchange | None = None
-        self.keeper = self._born()
+        self.keeper: Keeper | None = self._born()
+
+    def _new_store(self) -> Store:
+        return Store.open("sqlite://", account=ACCOUNT, symbol=self.limits.symbol)
 
     def _born(self) -> Keeper:
         """Return a keeper as a new process would make it."""
-        session = VenueSession(self.venue.handle, KEY, self.clock.read, self._pause)
+        session = VenueSession(self._handle, KEY, self.clock.read, self.clock.pass_ms)
         client = LaneClient(BinanceAccess(URL, KEY, SECRET, self.limits.symbol))
         client.session = session
-        lanes = InlineLanes(client, _Latency(session, self._latency_ms))
+        lanes = InlineLanes(client, _Latency(session, self.latency_ms))
         clock = ExchangeClock(self.clock.read, guess_ms=self.clock.now_ms)
         access = BinanceAccess(URL, KEY, SECRET, self.limits.symbol)
         self._exchange = BinanceExchange(access, lanes, clock)
         return Keeper(
             Parts(
-                store=self._store,
+                store=MortalStore(self.store, self.mortality),
                 intake=Intake(self._inbox, self.limits.symbol, self.limits),
                 gateway=Gateway(self._exchange, patience_ms=PATIENCE_MS),
                 limits=self.limits,
@@ -103,47 +114,93 @@ class World:
             )
         )
 
-    def kill(self) -> None:
-        """Abandon every object of the keeper, and start a new one on what was written down."""
+    def die(self) -> None:
+        """Abandon every object of the keeper; what it wrote down stays."""
+        if self.keeper is None:
+            return
         self.kills += 1
         self._count_requests()
-        self._store = self._store.sibling()
+        self.keeper = None
+        self._exchange = None
+        self.mortality.spare()
         self._in_a_row = 0
+
+    def rise(self, *, lose_store: bool = False) -> None:
+        """Start a new keeper on what was written down, or on nothing; it ticks at once."""
+        if self.keeper is not None:
+            self.die()
+        if lose_store:
+            self.store.close()
+            self.store = self._new_store()
+        else:
+            self.store = self.store.sibling()
+        self._due_ms = self.clock.now_ms
         self.keeper = self._born()
+
+    def kill(self) -> None:
+        """Let the keeper die and a new one rise in the same instant."""
+        self.die()
+        self.rise()
 
     def run_until(self, until_ms: int) -> None:
         """Let the keeper tick at its own pace until ``until_ms``."""
         while self.clock.now_ms < until_ms:
             self.step(until_ms)
 
-    def step(self, until_ms: int) -> TickReport:
-        """Run one tick and let the pause after it pass, at most until ``until_ms``."""
+    def step(self, until_ms: int) -> TickReport | None:
+        """Run the next tick if it is due by ``until_ms``, and let time pass up to the one after.
+
+        None: no tick, because none is due yet or nobody lives, or because the keeper died in it.
+        """
+        keeper = self.keeper
+        if keeper is None or self._due_ms >= until_ms:
+            self._pass_to(until_ms)
+            return None
+        self._pass_to(self._due_ms)
         started_ms = self.clock.now_ms
-        self.venue.advance(started_ms)
-        report = self.keeper.tick(("interval",))
+        try:
+            report = keeper.tick(("interval",))
+        except Killed:
+            self.ticks += 1
+            self.die()
+            return None
         self.ticks += 1
         if self._listener is not None:
             self._listener(report)
-        pace = pace_ms(report, self._interval_ms, self._in_a_row)
+        pace = pace_ms(report, self.interval_ms, self._in_a_row)
         self._in_a_row = self._in_a_row + 1 if pace == 0 else 0
-        due_ms = max(started_ms + pace, self.clock.now_ms + 1)
-        self.clock.now_ms = max(min(due_ms, until_ms), self.clock.now_ms)
+        self._due_ms = max(started_ms + pace, self.clock.now_ms + 1)
+        self._pass_to(min(self._due_ms, until_ms))
+        return report
+
+    def _pass_to(self, now_ms: int) -> None:
+        """Let time pass up to ``now_ms``, never back."""
+        self.clock.now_ms = max(now_ms, self.clock.now_ms)
+        if self.meanwhile is not None:
+            self.meanwhile(self.clock.now_ms)
         self.venue.advance(self.clock.now_ms)
         self.venue.drain_pushes()
-        return report
+
+    def _handle(
+        self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
+    ) -> Reply:
+        """Pass one request to the venue, after what others did until now."""
+        if self.meanwhile is not None:
+            self.meanwhile(now_ms)
+        self.mortality.begin()
+        reply = self.venue.handle(verb, path, query, body, key, now_ms)
+        self.mortality.end()
+        return reply
 
     def close(self) -> None:
         """End the world."""
         self._count_requests()
-        self._store.close()
+        self.store.close()
 
     def _count_requests(self) -> None:
         if self._exchange is not None:
             self.requests += self._exchange.usage().requests
             self._exchange.close()
-
-    def _pause(self, elapsed_ms: int) -> None:
-        self.clock.pass_ms(elapsed_ms)
 
 
 class _Latency:
