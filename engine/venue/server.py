@@ -116,9 +116,9 @@ class VenueServer:
         """
         # Before anybody hears that we are ready: who stops us at once must meet a graceful end.
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for wish in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._stop.set)
+                loop.add_signal_handler(wish, self._stop.set)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         try:

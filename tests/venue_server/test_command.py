@@ -88,6 +88,15 @@ def test_books_survive_a_stop_with_price_and_time(tmp_path: Path) -> None:
         assert venue.client().futures_time()["serverTime"] >= before
 
 
+def test_a_reopened_venue_walks_on_from_the_price_it_left(tmp_path: Path) -> None:
+    """Otherwise each restart of paper mode's exchange would be a gap through somebody's stop."""
+    with Served("--state", tmp_path, "--start-price", "70000"):
+        pass
+
+    with Served("--state", tmp_path, "--walk", "calm", "--start-price", "90800") as venue:
+        assert abs(_price(venue) - 70000) < 100
+
+
 def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
     with Served("--state", tmp_path) as venue:
         code, error, _ = ended("--state", tmp_path)

@@ -86,24 +86,24 @@ def test_a_constructor_that_pings_the_spot_host_finds_it(venue: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "error", "executed"),
+    ("kind", "error", "words", "executed"),
     [
-        ("reply_lost_before", requests.ConnectionError, False),
-        ("reply_lost_after", requests.ConnectionError, True),
-        ("timeout_before", requests.ReadTimeout, False),
-        ("timeout_after", requests.ReadTimeout, True),
-        ("refused_connection", requests.ConnectionError, False),
+        ("reply_lost_before", requests.ConnectionError, "RemoteDisconnected", False),
+        ("reply_lost_after", requests.ConnectionError, "RemoteDisconnected", True),
+        ("timeout_before", requests.ReadTimeout, "timed out", False),
+        ("timeout_after", requests.ReadTimeout, "timed out", True),
+        ("refused_connection", requests.ConnectionError, "Connection reset by peer", False),
     ],
 )
 def test_a_lost_reply_looks_lost_and_the_order_is_where_the_fault_says(
-    venue: Served, kind: str, error: type[Exception], executed: bool
+    venue: Served, kind: str, error: type[Exception], words: str, executed: bool
 ) -> None:
     """The client cannot tell the two apart; only a look at the exchange can."""
     client = venue.client(timeout_s=0.5)
     fault = {"kind": kind, "match": {"verb": "POST", "path": "/order"}, "times": 1}
     venue.admin("POST", "faults", fault)
 
-    with pytest.raises(error):
+    with pytest.raises(error, match=words):
         client.futures_create_order(**ENTRY, newClientOrderId="mine-1")
 
     orders = client.futures_get_open_orders(symbol="BTCUSDT")
