@@ -142,7 +142,7 @@ async def _run(options: Options, opened: Opened, books: Books | None) -> int:
         timed=opened.timed,
     )
     await server.start()
-    if options.host not in {"127.0.0.1", "localhost", "::1"}:
+    if options.host not in {"127.0.0.1", "::1"}:
         log.warning("listening on %s: anybody who reaches it commands this venue", options.host)
     key, secret = opened.key or (secrets.token_hex(32), secrets.token_hex(32))
     address = {
@@ -208,7 +208,12 @@ def _stop(argv: Sequence[str]) -> int:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="keeper venue", description="Serve the simulated exchange on loopback.")
+    parser = _Parser(
+        prog="keeper venue",
+        description="Serve the simulated exchange on loopback.",
+        epilog="keeper venue stop [--state DIR] ends the one that keeps a folder.",
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     add("--port", type=int, default=0, help="0, the default, picks a free one")
     add("--host", default="127.0.0.1", help="address to listen on, 127.0.0.1 unless you know why")
@@ -238,7 +243,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     if not 0 <= arguments.port <= 65535:
         raise _UsageError(f"--port {arguments.port}: a port is 0 to 65535")
     return Options(
-        host=arguments.host,
+        # "localhost" may be two addresses, and port 0 would give each a port of its own.
+        host="127.0.0.1" if arguments.host == "localhost" else arguments.host,
         port=arguments.port,
         json=arguments.json,
         state=arguments.state,

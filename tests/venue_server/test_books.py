@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.venue.api import Venue
 from engine.venue.books import BOOKS_FILE, Books, BooksError, BooksInUse, is_held, read_address
 
 
@@ -15,19 +16,6 @@ def books(tmp_path: Path) -> Iterator[Books]:
     held = Books(tmp_path / "venue")
     yield held
     held.close()
-
-
-class _Journal:
-    """The one thing books ask of a venue."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, object]] = []
-
-    def note(self, **facts: object) -> None:
-        self.entries.append({"n": len(self.entries) + 1, **facts})
-
-    def log_after(self, sequence: int) -> list[dict[str, object]]:
-        return self.entries[sequence:]
 
 
 def test_an_empty_folder_has_no_books(books: Books) -> None:
@@ -107,24 +95,24 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_reads_alone_are_no_reason_to_write(books: Books) -> None:
     """Months of polling must not wear out a disk; an order must be there a moment later."""
-    journal = _Journal()
-    books.save({})
-    journal.note(kind="request", verb="GET")
-    assert not books.is_behind(journal)
-    journal.note(kind="order")
-    assert books.is_behind(journal)
-    assert books.is_behind(journal)
+    venue = Venue(now_ms=0)
+    books.save(venue.dump())
+    venue.handle("GET", "/fapi/v1/time", "", "", None, 1)
+    assert not books.is_behind(venue)
+    venue.hand({"do": "market", "side": "buy", "quantity": "0.002"}, 2)
+    assert books.is_behind(venue)
+    assert books.is_behind(venue)
 
-    books.save({})
+    books.save(venue.dump())
 
-    assert not books.is_behind(journal)
-    assert books.is_behind(journal, within_s=0)
+    assert not books.is_behind(venue)
+    assert books.is_behind(venue, within_s=0)
 
 
 def test_a_save_that_failed_is_tried_again(books: Books) -> None:
-    journal = _Journal()
-    books.save({})
+    venue = Venue(now_ms=0)
+    books.save(venue.dump())
 
     books.still_behind()
 
-    assert books.is_behind(journal)
+    assert books.is_behind(venue)
