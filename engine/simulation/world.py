@@ -19,6 +19,7 @@ from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import InlineLanes
 from engine.exchange.gateway import Gateway
+from engine.exchange.port import Usage
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Tenure
@@ -103,7 +104,7 @@ class World:
         self._exchange = BinanceExchange(access, lanes, clock)
         return Keeper(
             Parts(
-                store=MortalStore(self.store, self.mortality),
+                store=MortalStore(self.store.desk, self.mortality),
                 intake=Intake(self._inbox, self.limits.symbol, self.limits),
                 gateway=Gateway(self._exchange, patience_ms=PATIENCE_MS),
                 limits=self.limits,
@@ -136,6 +137,11 @@ class World:
             self.store = self.store.sibling()
         self._due_ms = self.clock.now_ms
         self.keeper = self._born()
+
+    @property
+    def usage(self) -> Usage:
+        """Return the living keeper's request counters."""
+        return self._exchange.usage() if self._exchange is not None else Usage()
 
     def kill(self) -> None:
         """Let the keeper die and a new one rise in the same instant."""

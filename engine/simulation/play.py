@@ -1,0 +1,170 @@
+"""A time line played against a world: documents, other hands, faults and kills, each at its moment.
+
+Everything but a kill happens at its own millisecond, between two requests of one tick if need be;
+a kill comes between two ticks, or at a call counted from its moment on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.simulation.world import World
+from engine.tick import TickReport
+from engine.venue.scenario import MAP_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Appear:
+    """Files in the inbox: name and content; a content of None removes the file."""
+
+    files: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """Files whose content depends on the present: made when the moment comes."""
+
+    write: Callable[[World, int], Appear]
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Somebody else acts on the account; ``terms`` is what the venue's hand takes."""
+
+    terms: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault is armed; ``terms`` is what the venue's fault desk takes."""
+
+    terms: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """Every fault is disarmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The keeper dies and rises ``dead_ms`` later.
+
+    ``call`` None: between two ticks; else at that call from now on (0: the next), before it takes
+    effect or, with ``is_after``, when it has.
+    """
+
+    dead_ms: int = 0
+    lose_store: bool = False
+    call: int | None = None
+    is_after: bool = False
+
+
+Happening = Appear | Compose | Hand | Fault | Calm | Kill
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What happens when."""
+
+    at_ms: int
+    what: Happening
+
+
+class Play:
+    """Runs a world along a time line."""
+
+    def __init__(self, world: World, inbox: Path, moments: Iterable[Moment]) -> None:
+        """Put ``world`` on the time line; documents appear in the folder ``inbox``."""
+        self._world = world
+        self._inbox = inbox
+        self._coming = [(m.at_ms, n, m.what) for n, m in enumerate(moments)]
+        self._numbered = len(self._coming)
+        heapq.heapify(self._coming)
+        self._dead: list[tuple[int, Kill]] = []
+        self._rises_ms: int | None = None
+        self._doom: Kill | None = None
+        self.died_at: list[int] = []
+        world.meanwhile = self._meanwhile
+
+    def add(self, at_ms: int, what: Happening) -> None:
+        """Put something more on the time line."""
+        heapq.heappush(self._coming, (at_ms, self._numbered, what))
+        self._numbered += 1
+
+    def run(self, until_ms: int, seen: Callable[[TickReport], bool] | None = None) -> None:
+        """Play up to ``until_ms``, or until ``seen`` says that a tick was the last."""
+        world = self._world
+        while world.clock.now_ms < until_ms:
+            self._live_or_die()
+            report = world.step(min(until_ms, self._next_ms()))
+            if world.keeper is None and self._rises_ms is None:
+                self._died(self._doom or Kill())
+            if report is not None and seen is not None and seen(report):
+                return
+
+    def _next_ms(self) -> int:
+        """Return when the run must stop for something that comes between ticks."""
+        coming_ms = self._coming[0][0] if self._coming else 1 << 62
+        rises_ms = self._rises_ms if self._rises_ms is not None else 1 << 62
+        return max(min(coming_ms, rises_ms), self._world.clock.now_ms + 1)
+
+    def _live_or_die(self) -> None:
+        """Carry out deaths and births that are due."""
+        world, now_ms = self._world, self._world.clock.now_ms
+        self._meanwhile(now_ms)
+        for _, kill in self._dead:
+            if kill.call is not None and world.keeper is not None:
+                self._doom = kill
+                world.mortality.doom(kill.call, is_after=kill.is_after)
+            elif world.keeper is not None:
+                world.die()
+                self._died(kill)
+        self._dead.clear()
+        if self._rises_ms is not None and now_ms >= self._rises_ms:
+            self._rises_ms, kill = None, self._doom or Kill()
+            self._doom = None
+            world.rise(lose_store=kill.lose_store)
+
+    def _died(self, kill: Kill) -> None:
+        now_ms = self._world.clock.now_ms
+        self.died_at.append(now_ms)
+        self._doom, self._rises_ms = kill, now_ms + kill.dead_ms
+
+    def _meanwhile(self, now_ms: int) -> None:
+        """Let happen what is due; kills wait until the tick is over."""
+        while self._coming and self._coming[0][0] <= now_ms:
+            at_ms, _, what = heapq.heappop(self._coming)
+            venue = self._world.venue
+            match what:
+                case Kill():
+                    self._dead.append((at_ms, what))
+                case Appear():
+                    self._write(what, at_ms)
+                case Compose():
+                    venue.advance(at_ms)
+                    self._write(what.write(self._world, at_ms), at_ms)
+                case Hand():
+                    venue.hand(what.terms, at_ms)
+                case Fault():
+                    venue.advance(at_ms)
+                    venue.inject(what.terms)
+                case Calm():
+                    venue.advance(at_ms)
+                    venue.clear_faults()
+
+    def _write(self, appear: Appear, at_ms: int) -> None:
+        """Put files into the inbox, each whole, dated by the virtual clock; a map comes first."""
+        for name, text in sorted(appear.files, key=lambda file: file[0] != MAP_FILE):
+            path = self._inbox / name
+            if text is None:
+                path.unlink(missing_ok=True)
+                continue
+            aside = self._inbox / f".{name}.new"
+            aside.write_text(text, encoding="utf-8")
+            os.utime(aside, ns=(at_ms * 1_000_000, at_ms * 1_000_000))
+            aside.replace(path)

@@ -1,0 +1,140 @@
+"""One written life, played in process against the whole keeper, and how it differs from its file.
+
+Fills, orders and the end are the venue's word; trades and stop levels are what the store says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.config import Settings, load
+from engine.domain.numbers import ZERO, plain
+from engine.read.documents import Document, level_document
+from engine.read.trades import confirmed, trade_documents
+from engine.simulation.expectation import differences
+from engine.simulation.play import Appear, Fault, Hand, Kill, Moment, Play
+from engine.simulation.told import fill_documents, order_documents
+from engine.simulation.world import World
+from engine.store.reading import ReadStore
+from engine.tick import TickReport
+from engine.venue.api import Venue, VenueSettings
+from engine.venue.feeds.scenario import scenario_feed
+from engine.venue.scenario import MAP_FILE, Scenario, load_scenario
+from engine.venue.settings import InitialPosition
+from engine.venue.switches import Switches
+
+START = datetime(2026, 1, 5, 10, tzinfo=UTC)
+"""When a scenario that names no start begins."""
+
+
+def play_scenario(path: Path) -> Document:
+    """Return the ``keeper/scenario/1`` document of a file.
+
+    Raises ``ScenarioError`` for a file that cannot be used and ``InvalidInput`` for overrides
+    that are no settings.
+    """
+    scenario = load_scenario(path)
+    with TemporaryDirectory(prefix="keeper-scenario-") as folder:
+        return _played(scenario, settings_of(scenario), Path(folder))
+
+
+def settings_of(scenario: Scenario) -> Settings:
+    """Return the defaults with the scenario's symbol and overrides; the environment is left out."""
+    overrides = {"symbol": scenario.symbol, **scenario.config}
+    return load(None, {}, overrides)
+
+
+def venue_of(scenario: Scenario, start_ms: int) -> Venue:
+    """Return the venue a scenario describes, its prices laid at ``start_ms``."""
+    standing = scenario.account.position
+    position = None
+    if standing is not None:
+        sign = 1 if standing.side == "long" else -1
+        position = InitialPosition(standing.quantity * sign, standing.entry_price)
+    venue = Venue(
+        VenueSettings(
+            symbol=scenario.symbol,
+            wallet=scenario.account.wallet,
+            position=position,
+            first_price=scenario.start_price,
+            touch_quantity=scenario.touch_quantity,
+            switches=Switches.named(scenario.switches),
+            market_streams=(),
+            log_reads=False,
+        ),
+        now_ms=start_ms,
+    )
+    venue.feed_from(scenario_feed(scenario, start_ms=start_ms))
+    return venue
+
+
+def moments_of(scenario: Scenario, start: datetime) -> Iterator[Moment]:
+    """Yield everything that happens beside the prices."""
+    start_ms = int(start.timestamp() * 1000)
+    for decision in scenario.decisions:
+        files: list[tuple[str, str | None]] = [(decision.file, decision.text(start))]
+        if (chart := decision.map_text(start)) is not None:
+            files.append((MAP_FILE, chart))
+        yield Moment(start_ms + decision.at_ms, Appear(tuple(files)))
+    for hand in scenario.hands:
+        yield Moment(start_ms + hand.at_ms, Hand(hand.terms))
+    for fault in scenario.faults:
+        yield Moment(start_ms + fault.at_ms, Fault(fault.terms))
+    for kill in scenario.kills:
+        what = Kill(dead_ms=kill.back_ms - kill.at_ms, lose_store=kill.lose_store)
+        yield Moment(start_ms + kill.at_ms, what)
+
+
+def _played(scenario: Scenario, settings: Settings, inbox: Path) -> Document:
+    start = START if scenario.start is None else scenario.start.astimezone(UTC)
+    start_ms = int(start.timestamp() * 1000)
+    venue = venue_of(scenario, start_ms)
+    refusals: list[Document] = []
+
+    def listen(report: TickReport) -> None:
+        refusals.extend(
+            {"code": str(r.code), "file": r.file_name, "message": r.message}
+            for r in report.situation.inbox.refusals
+        )
+
+    world = World(
+        venue,
+        inbox,
+        settings.limits(),
+        start_ms=start_ms,
+        interval_ms=int(settings.loop.interval_s * 1000),
+        listener=listen,
+    )
+    try:
+        Play(world, inbox, moments_of(scenario, start)).run(start_ms + scenario.until_ms)
+        return _document(scenario, world, refusals)
+    finally:
+        world.close()
+
+
+def _document(scenario: Scenario, world: World, refusals: list[Document]) -> Document:
+    entries = world.venue.log_after(0)
+    reader = ReadStore.beside(world.store.desk)
+    lives = sorted(reader.lives(limit=1000), key=lambda life: life.generation)
+    got: Document = {
+        "trades": trade_documents(reader),
+        "stop_levels": [
+            level_document(level) for life in lives for level in confirmed(reader, life.generation)
+        ],
+        "orders": order_documents(entries),
+        "fills": fill_documents(entries),
+        "refusals": refusals,
+        "final": final_of(world.venue),
+    }
+    found = differences(scenario.expect, got)
+    head: Document = {"schema": "keeper/scenario/1", "name": scenario.name, "ok": not found}
+    return {**head, **got, "differences": found}
+
+
+def final_of(venue: Venue) -> Document:
+    """Return the signed position and how many orders of anybody rest at the end."""
+    held = sum((p.quantity for p in venue.house.account.positions.values()), ZERO)
+    return {"position": plain(held), "orders": len(venue.book.open) + len(venue.algo.open)}
