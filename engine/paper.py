@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ADDRESS_FILE = "venue.json"
 LOG_FILE = "venue.log"
+KEYS_FILE = "keys"
 START_S = 20.0
 ANSWER_S = 3.0
 _LOOK_S = 0.05
@@ -93,11 +95,44 @@ def find(folder: Path) -> Access | None:
     return access
 
 
+def known_key(folder: Path) -> str | None:
+    """Return the key of the account kept in ``folder``, None when there is none yet."""
+    try:
+        key, _ = (folder / KEYS_FILE).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    return key
+
+
+def own_keys(folder: Path) -> tuple[str, str]:
+    """Return the key and secret of the account kept in ``folder``, made on the first call.
+
+    They stay the same however often the venue is restarted, because the store knows an account
+    by its key.
+    """
+    file = folder / KEYS_FILE
+    with suppress(OSError, ValueError):
+        key, secret = file.read_text(encoding="utf-8").split()
+        return key, secret
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{KEYS_FILE}.{os.getpid()}"
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"{secrets.token_hex(32)} {secrets.token_hex(32)}\n")
+    # A link is there whole or not at all, and the first of two starters wins.
+    with suppress(FileExistsError):
+        os.link(aside, file)
+    aside.unlink()
+    key, secret = file.read_text(encoding="utf-8").split()
+    return key, secret
+
+
 def start(folder: Path, *, options: Sequence[str] = (), port: int = 0) -> subprocess.Popen[bytes]:
     """Start the venue as a process of its own session, its words going to a log file."""
-    words = ["--state", str(folder), "--port", str(port), "--json", *options]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        own_keys(folder)
+        keys = ["--keys", str(folder / KEYS_FILE)]
+        words = ["--state", str(folder), "--port", str(port), "--json", *keys, *options]
         with (folder / LOG_FILE).open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own module, words of our own
                 [sys.executable, "-m", "engine.venue", *words],

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from engine.config.credentials import (
     Credentials,
     CredentialsMissing,
+    account_of,
     credentials,
     required_credentials,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Mode",
     "RecordTicks",
     "Settings",
+    "account_of",
     "credentials",
     "known_keys",
     "load",

@@ -5,6 +5,7 @@ Invariant: neither of the two appears in a ``repr``, a message or a document.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,11 @@ class Credentials:
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
+
+
+def account_of(api_key: str) -> str:
+    """Return the account's name in the store: a hash of the key, which itself is never stored."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:12]
 
 
 class CredentialsMissing(InvalidInput):
