@@ -251,6 +251,24 @@ def test_an_algo_cancel_reports_no_order_and_a_regular_one_does() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        [],
+        {"clientAlgoId": "kp7f3aq2001s003", "code": "500", "msg": "?"},
+        {"clientAlgoId": "kpzzzzzz001s001", "code": "200", "msg": "success"},
+    ],
+)
+def test_a_cancel_is_done_only_when_the_reply_says_so(reply: object) -> None:
+    """An empty 200 would otherwise take a resting stop for gone."""
+    exchange, _ = an_exchange(Wire([said(reply)]))
+
+    (outcome,) = exchange.send([a_cancel(Book.ALGO)], 1_000)
+
+    assert outcome.fate is UNKNOWN
+
+
 def test_a_reply_about_another_order_decides_nothing() -> None:
     """The library has handed out other threads' replies (its issue 1011)."""
     exchange, _ = an_exchange(Wire([said({**ALGO, "clientAlgoId": "kpzzzzzz001s001"})]))
@@ -265,6 +283,8 @@ def test_a_reply_about_another_order_decides_nothing() -> None:
     [
         ([coded(-4046), said({"leverage": 3})], Fate.ACCEPTED, 0),
         ([said({"code": 200, "msg": "success"}), said({"leverage": 3})], Fate.ACCEPTED, 0),
+        ([coded(-4046), said({"leverage": 20})], UNKNOWN, 0),
+        ([said({})], UNKNOWN, 0),
         ([coded(-4048)], REJECTED, -4048),
         ([coded(-4046), coded(-4028)], REJECTED, -4028),
     ],

@@ -48,7 +48,19 @@ NEEDED = {
     "income": "incomeType income asset time tranId",
 }
 CASES = [(name, field) for name, fields in NEEDED.items() for field in fields.split()]
-JUNK = [None, "", "abc", [], {}, True, "NaN", "Infinity", "-Infinity", "1e999", Decimal("NaN")]
+JUNK: list[Any] = [
+    None,
+    "",
+    "abc",
+    [],
+    {},
+    True,
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    Decimal("NaN"),
+]
 
 
 @pytest.mark.parametrize(("name", "field"), CASES)

@@ -154,7 +154,8 @@ class BinanceExchange:
             case CancelOrder(client_id=client_id, book=book):
                 parameters = wire_orders.cancel_parameters(client_id, book, self._access.symbol)
                 if book is Book.ALGO:
-                    self._checked(client.futures_cancel_algo_order(**parameters))
+                    gone = self._checked(client.futures_cancel_algo_order(**parameters))
+                    wire_orders.confirm_algo_cancel(gone, str(client_id))
                     return None
                 reply = self._checked(client.futures_cancel_order(**parameters))
                 return _ours(wire_orders.order_report(reply), str(client_id))
@@ -175,13 +176,15 @@ class BinanceExchange:
         if wanted.isolated is not None:
             word = "ISOLATED" if wanted.isolated else "CROSSED"
             try:
-                self._checked(client.futures_change_margin_type(symbol=symbol, marginType=word))
+                reply = client.futures_change_margin_type(symbol=symbol, marginType=word)
+                wire_account.confirm_margin_type(self._checked(reply))
             except Exception as error:
                 if getattr(error, "code", None) != CODE_NO_CHANGE_OF_MARGIN_TYPE:
                     raise
         if wanted.leverage is not None:
             level = str(wanted.leverage)
-            self._checked(client.futures_change_leverage(symbol=symbol, leverage=level))
+            reply = client.futures_change_leverage(symbol=symbol, leverage=level)
+            wire_account.confirm_leverage(self._checked(reply), wanted.leverage)
 
     def _checked(self, payload: object) -> object:
         return checked(payload, self._clock.now_ms())

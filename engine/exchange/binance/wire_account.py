@@ -102,6 +102,19 @@ def symbol_config(payload: object, symbol: str) -> SymbolConfig:
     raise Indeterminate(f"symbol config: {symbol} is missing")
 
 
+def confirm_margin_type(payload: object) -> None:
+    """Demand that the reply to a change of the margin type says success."""
+    if whole(row(payload, "margin type"), "code") != 200:
+        raise Indeterminate(f"code: the change of the margin type was answered by {payload}")
+
+
+def confirm_leverage(payload: object, wanted: int) -> None:
+    """Demand that the reply to a change of leverage names the one we wanted."""
+    got = whole(row(payload, "leverage"), "leverage")
+    if got != wanted:
+        raise Indeterminate(f"leverage: the exchange answers {got}, not {wanted}")
+
+
 def account_mode(payload: object) -> AccountMode:
     """Read position mode and multi-assets mode from accountConfig."""
     fields = row(payload, "account config")

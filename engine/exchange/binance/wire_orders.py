@@ -133,6 +133,13 @@ def lookup_parameters(
     return {"symbol": symbol, name: str(exchange_id)}
 
 
+def confirm_algo_cancel(payload: object, client_id: str) -> None:
+    """Demand that the reply to an algo cancel names our order and success (code 200, as text)."""
+    fields = row(payload, "algo cancel")
+    if text(fields, "clientAlgoId") != client_id or whole(fields, "code") != 200:
+        raise Indeterminate(f"clientAlgoId: the reply to cancelling {client_id} is {fields}")
+
+
 def order_report(payload: object) -> OrderReport:
     """Read one order of the matching engine: a reply, a list item, a history row."""
     fields = row(payload, "order")

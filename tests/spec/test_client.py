@@ -1,0 +1,150 @@
+"""Our client among the library's habits: exact numbers, one symbol of many, nothing left open."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.domain.observation import Question, Topic
+from engine.exchange.binance.client import BinanceAccess, LaneClient
+from tests.canned import ACCESS, NOW_MS, Wire, an_exchange, said
+from tests.wire.payloads import ACCOUNT, BRACKETS, SYMBOL, TRADE
+
+
+def descriptors() -> int:
+    """Return how many file descriptors are open, 0 where nobody tells."""
+    return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+def test_construction_asks_nothing_and_opens_nothing() -> None:
+    """The library's constructor would otherwise leave an event loop behind in every lane."""
+    before = descriptors()
+
+    clients = [LaneClient(ACCESS) for _ in range(4)]
+
+    assert descriptors() == before
+    assert all(not client.session.trust_env for client in clients)
+
+
+def test_fractions_become_the_decimals_they_were_written_as() -> None:
+    raw = json.dumps({**BRACKETS, "notionalCoef": 1}).replace('"0.004"', "0.004")
+    exchange, _ = an_exchange(Wire([said(raw)]))
+
+    (told,) = exchange.ask([Question(Topic.BRACKETS)], 1_000)
+
+    assert "maintenance_ratio=Decimal('0.004')" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            {"assets": [{"symbol": "BTCUSDT"}], "symbols": [{"symbol": "ETHUSDT"}, SYMBOL]},
+            id="found by its first key",
+        ),
+        pytest.param(
+            {"symbols": [{key: SYMBOL[key] for key in reversed(SYMBOL)}]},
+            id="found by reading everything",
+        ),
+    ],
+)
+def test_one_symbol_is_taken_out_of_the_long_list(body: object) -> None:
+    exchange, _ = an_exchange(Wire([said(body)]))
+
+    (told,) = exchange.ask([Question(Topic.INSTRUMENT)], 1_000)
+
+    assert told.failure is None
+    assert "tick_size=Decimal('0.10')" in str(told.value)
+
+
+@pytest.mark.parametrize("body", [{"symbols": []}, {}, [], '{"symbol":"BTCUSDT","filters":['])
+def test_a_symbol_that_is_not_listed_is_no_instrument(body: object) -> None:
+    exchange, _ = an_exchange(Wire([said(body)]))
+
+    (told,) = exchange.ask([Question(Topic.INSTRUMENT)], 1_000)
+
+    assert told.failure is not None
+    assert told.failure.fate == "indeterminate"
+
+
+def test_the_wallet_asked_for_is_that_of_the_instruments_margin_asset() -> None:
+    other = {**SYMBOL, "marginAsset": "USDC"}
+    wallet = {**ACCOUNT, "assets": [{**ACCOUNT["assets"][0], "asset": "USDC"}]}
+    exchange, _ = an_exchange(Wire([said({"symbols": [other]}), said(wallet)]))
+    exchange.ask([Question(Topic.INSTRUMENT)], 1_000)
+
+    (told,) = exchange.ask([Question(Topic.ACCOUNT)], 1_000)
+
+    assert told.failure is None
+
+
+def test_a_full_page_of_trades_is_followed_by_the_next() -> None:
+    """A thousand fills is the limit of one reply; the rest must not go missing."""
+    first = [{**TRADE, "id": number} for number in range(1, 1001)]
+    wire = Wire([said(first), said([{**TRADE, "id": 1001}])])
+    exchange, _ = an_exchange(wire)
+
+    (told,) = exchange.ask([Question(Topic.FILLS, since_ms=NOW_MS - 1_000)], 1_000)
+
+    assert isinstance(told.value, tuple)
+    assert len(told.value) == 1001
+    assert "fromId=1001" in wire.asked[1][2]
+    assert "startTime" not in wire.asked[1][2]
+    assert exchange.usage().weight_spent == 10
+
+
+def test_a_history_that_does_not_end_is_no_history() -> None:
+    page = [{**TRADE, "id": number} for number in range(1, 1001)]
+    exchange, _ = an_exchange(Wire([said(page)] * 5))
+
+    (told,) = exchange.ask([Question(Topic.FILLS)], 1_000)
+
+    assert told.failure is not None
+
+
+@pytest.mark.parametrize("topic", [Topic.FILLS, Topic.ORDER_HISTORY, Topic.ALGO_HISTORY])
+@pytest.mark.parametrize("since_ms", [None, 0, NOW_MS - 30 * 86_400_000])
+def test_histories_are_asked_within_the_exchanges_seven_days(
+    topic: Topic, since_ms: int | None
+) -> None:
+    wire = Wire([said([])])
+    exchange, _ = an_exchange(wire)
+
+    exchange.ask([Question(topic, since_ms=since_ms)], 1_000)
+
+    start_ms = int(wire.asked[0][2].partition("startTime=")[2].partition("&")[0])
+    assert NOW_MS - 7 * 86_400_000 < start_ms < NOW_MS - 6 * 86_400_000
+
+
+def test_the_secret_is_in_no_text() -> None:
+    access = BinanceAccess("http://x", "the-key", "the-secret", "BTCUSDT")
+
+    assert "the-secret" not in f"{access!r} {access}"
+    assert "the-key" not in f"{access!r} {access}"
+
+
+def test_counters_belong_to_their_minute() -> None:
+    now = [NOW_MS]
+    wire = Wire([said([], x_mbx_used_weight_1m="77", x_mbx_order_count_10s="9"), said([])])
+    exchange, _ = an_exchange(wire, lambda: now[0])
+
+    exchange.ask([Question(Topic.POSITION)], 1_000)
+
+    assert (exchange.usage().weight_used, exchange.usage().orders_10s) == (77, 9)
+    now[0] += 60_000
+    assert (exchange.usage().weight_used, exchange.usage().orders_10s) == (0, 0)
+    assert (exchange.usage().requests, exchange.usage().weight_spent) == (1, 5)
+
+
+def test_every_number_is_a_decimal_with_no_float_in_between() -> None:
+    exchange, _ = an_exchange(Wire([said('{"bidPrice": 0.1, "askPrice": "0.30000000000000004"}')]))
+
+    (told,) = exchange.ask([Question(Topic.BOOK_TICKER)], 1_000)
+
+    assert f"{told.value}" == (
+        f"Quote(bid={Decimal('0.1')!r}, ask={Decimal('0.30000000000000004')!r})"
+    )
