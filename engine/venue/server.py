@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ log = logging.getLogger("venue")
 
 ADVANCE_EVERY_S = 0.01
 SAVE_EVERY_S = 0.2
+SAVE_SHARE = 10
 KEEP_ALIVE_S = 600.0
 GRACE_S = 1.0
 
@@ -191,16 +193,20 @@ class VenueServer:
     async def _save(self) -> None:
         if self._books is None:
             return
+        pause_s = SAVE_EVERY_S
         while True:
-            await asyncio.sleep(SAVE_EVERY_S)
+            await asyncio.sleep(pause_s)
             if not self._books.is_behind(self._venue):
                 continue
+            begun_s = time.monotonic()
             try:
                 await self._books.save_aside(self._content())
             except OSError as error:
                 # What was already told to clients cannot be taken back: go on and try again.
                 self._books.still_behind()
                 log.error("the books could not be written: %s", error)  # noqa: TRY400
+            # Large books take longer to make: never let them take more than a tenth of the time.
+            pause_s = max(SAVE_EVERY_S, SAVE_SHARE * (time.monotonic() - begun_s))
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         if not worker.cancelled() and (error := worker.exception()) is not None:
