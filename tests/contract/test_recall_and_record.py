@@ -1,0 +1,173 @@
+"""What was recorded is recalled, exactly, by a process that remembers nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.domain.ledger import Ledger, PastLife
+from engine.domain.order import OrderStatus
+from engine.domain.position import ExitReason
+from engine.store import tables as t
+from engine.store.store import Store
+from tests.contract.conftest import Shelter
+from tests.contract.ledgers import (
+    a_fill,
+    a_situation,
+    a_stop,
+    an_entry,
+    an_open_ledger,
+    d,
+    ledgers,
+    plan_for,
+)
+
+
+def record(store: Store, ledger: Ledger, now_ms: int = 2_000) -> frozenset[object]:
+    """Record ``ledger`` as what the next tick must recall."""
+    situation = a_situation(ledger, now_ms, tick=1)
+    return frozenset(store.record_intent(now_ms, store.recall(), situation, (), plan_for(ledger)))
+
+
+def test_a_new_store_recalls_an_empty_ledger(shelter: Shelter) -> None:
+    assert shelter.fresh().recall() == Ledger()
+
+
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(ledgers(), min_size=1, max_size=3))
+def test_any_ledgers_come_back_exactly(shelter: Shelter, wanted: list[Ledger]) -> None:
+    """A tick plans from what is recalled: one digit or one flag lost is another plan.
+
+    Levels and lives are never removed, so each ledger of a series has generations of its own.
+    """
+    store = shelter.fresh()
+    for step, ledger in enumerate(wanted):
+        life = ledger.life
+        if life is not None:
+            number = life.generation * 10 + step
+            levels = tuple(replace(level, generation=number) for level in ledger.levels)
+            ledger = replace(ledger, life=replace(life, generation=number), levels=levels)
+
+        record(store, ledger)
+
+        assert store.recall() == ledger
+        assert shelter.again(store).recall() == ledger
+    shelter.close()
+
+
+def test_a_tick_in_which_nothing_changed_writes_nothing(shelter: Shelter) -> None:
+    """A write is a sync of the disk; once a second for months is not for nothing."""
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    rows = _rows(store)
+    recalled = store.recall()
+    if shelter.kind != "postgres":
+        before = store.desk.raw.total_changes
+
+    for second in range(1, 50):
+        now_ms = 2_000 + second * 1_000
+        situation = a_situation(recalled, now_ms, tick=1 + second)
+        store.record_intent(now_ms, store.recall(), situation, (), plan_for(recalled))
+        store.record_outcomes(now_ms, recalled, recalled, ())
+
+    assert _rows(store) == rows
+    if shelter.kind != "postgres":
+        assert store.desk.raw.total_changes == before
+
+
+def _rows(store: Store) -> dict[str, int]:
+    with store.desk.transaction("counting") as connection:
+        return {
+            table.name: connection.execute(
+                sa.select(sa.func.count())
+                .select_from(table)
+                .where(table.c.account == store.desk.account)
+            ).scalar_one()
+            for table in t.metadata.sorted_tables
+        }
+
+
+def test_outcomes_are_recorded_beside_the_intent(shelter: Shelter) -> None:
+    store = shelter.fresh()
+    before = replace(an_open_ledger(), orders=(an_entry(),))
+    record(store, before)
+    sent = replace(an_entry(), status=OrderStatus.WORKING, exchange_id="4001", rested_ms=2_010)
+    after = replace(before, orders=(sent,))
+
+    store.record_outcomes(2_020, before, after, ())
+
+    assert shelter.again(store).recall() == after
+
+
+def test_an_order_the_ledger_lets_go_of_stays_in_the_table(shelter: Shelter) -> None:
+    """History is for those who ask afterwards; the ledger holds only what a plan needs."""
+    store = shelter.fresh()
+    record(store, replace(an_open_ledger(), orders=(a_stop("90380"), an_entry())))
+
+    record(store, replace(an_open_ledger(), orders=(a_stop("90380"),)))
+
+    assert store.recall().orders == (a_stop("90380"),)
+    assert _rows(store)["orders"] == 2
+
+
+def test_a_life_the_ledger_lets_go_of_is_closed_and_swept(shelter: Shelter) -> None:
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    past = PastLife(1, "7f3aq2", "", 1_100, 5_000, ExitReason.STOP, None)
+
+    record(store, Ledger(generation=1, past=(past,)), now_ms=6_000)
+
+    with store.desk.transaction("looking") as connection:
+        p = t.positions
+        row = connection.execute(
+            sa.select(p.c.closed_ms, p.c.swept_ms, p.c.exit_reason).where(
+                p.c.account == store.desk.account
+            )
+        ).one()
+    assert tuple(row) == (5_000, 6_000, "stop")
+
+
+def test_keepers_in_one_database_do_not_see_each_other(shelter: Shelter) -> None:
+    first = shelter.fresh()
+    record(first, an_open_ledger())
+
+    other_account = shelter.beside(first, "somebody else", "BTCUSDT")
+    other_symbol = shelter.beside(first, first.desk.account, "ETHUSDT")
+
+    assert (other_account.recall(), other_symbol.recall()) == (Ledger(), Ledger())
+    record(other_symbol, replace(an_open_ledger(), generation=7))
+    assert shelter.again(first).recall() == an_open_ledger()
+
+
+def test_a_fill_seen_twice_is_one_row(shelter: Shelter) -> None:
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    named = replace(a_fill(), commission=d("0.24"))
+
+    record(store, replace(an_open_ledger(), fills=(named,)))
+
+    assert store.recall().fills == (named,)
+    assert _rows(store)["fills"] == 1
+
+
+def test_recall_looks_at_no_history(shelter: Shelter) -> None:
+    """After years of fills a tick must cost what it cost on the first day."""
+    if shelter.kind == "postgres":
+        return  # its planner decides by size; the indexes are the same
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    prepared = store._recall._prepared
+
+    for name, statement in prepared.items():
+        values = store.desk.owner | {"generation": 1}
+        plan = store.desk.raw.execute(
+            f"EXPLAIN QUERY PLAN {statement.sql}", statement.parameters(values)
+        ).fetchall()
+
+        assert all("SEARCH" in row[3] and "INDEX" in row[3] for row in plan), (name, plan)
