@@ -158,12 +158,9 @@ def _asking(verbs: Verbs[_Parser]) -> None:
 
 
 def _building(verbs: Verbs[_Parser]) -> None:
-    _verb(
-        verbs,
-        "demo",
-        "demo.play:demo",
-        "a life in a minute: exchange, kill, report",
-    )
+    about = "a life in a minute: exchange, kill, report"
+    demo = _verb(verbs, "demo", "demo.play:demo", about)
+    demo.add_argument("--folder", type=Path, help="where to play (var/demo)")
     simulate = _verb(verbs, "simulate", "simulating:simulate", "the campaign, or one written life")
     simulate.add_argument("--seeds", metavar="A..B", help="first and last seed")
     simulate.add_argument("--profile", default="calm", help="weather: calm, hostile, ... (calm)")

@@ -9,7 +9,7 @@ from engine import __version__
 from engine.cli.common import this_host
 from engine.cli.render import status_line
 from engine.config import Settings
-from engine.domain.action import CancelOrder, Configure, Halt, Outcome, PlaceOrder
+from engine.domain.action import Action, CancelOrder, Configure, Halt, Outcome, PlaceOrder
 from engine.domain.numbers import plain
 from engine.domain.order import Fill, OrderTerms
 from engine.domain.terms import Fate
@@ -128,20 +128,27 @@ def fill_line(fill: Fill) -> str:
 def outcome_line(outcome: Outcome) -> str:
     """Return what was done and what became of it."""
     action = outcome.action
-    match action:
-        case PlaceOrder():
-            what = f"place {_terms(action.terms)}"
-        case CancelOrder():
-            what = f"cancel {action.client_id.role.value} {action.client_id}"
-        case Configure():
-            margin = "" if action.isolated is None else f", isolated {action.isolated}"
-            what = f"set leverage {action.leverage}{margin}"
-        case Halt():
-            what = f"halt: {action.detail}"
     reason = action.code if isinstance(action, Halt) else action.reason
     word = "done" if outcome.fate is Fate.ACCEPTED else outcome.fate.value.replace("_", " ")
     why = f": {outcome.code} {outcome.text}".rstrip() if outcome.fate is not Fate.ACCEPTED else ""
-    return f"{what} [{reason}] {word}{why}"
+    return f"{_what(action)} [{reason}] {word}{why}"
+
+
+def _what(action: Action) -> str:
+    match action:
+        case PlaceOrder():
+            return f"place {_terms(action.terms)}"
+        case CancelOrder():
+            return f"cancel {action.client_id.role.value} {action.client_id}"
+        case Configure():
+            wanted = []
+            if action.leverage is not None:
+                wanted.append(f"leverage {action.leverage}")
+            if action.isolated is not None:
+                wanted.append("isolated margin" if action.isolated else "cross margin")
+            return f"set {', '.join(wanted)}"
+        case Halt():
+            return f"halt: {action.detail}"
 
 
 def _terms(terms: OrderTerms) -> str:

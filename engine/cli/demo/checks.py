@@ -28,6 +28,9 @@ from engine.simulation.checkers import (
 )
 from engine.simulation.log import Filled
 
+NEAR = Decimal("1.001")
+"""How far above the entry price breakeven can lie: both fees and some funding."""
+
 Entry = Mapping[str, object]
 FillFacts = tuple[str, str, Decimal, Decimal, Decimal, Decimal]
 
@@ -89,7 +92,9 @@ def required_events(witness: Witness, recorded: Recorded) -> tuple[Check, ...]:
     return (
         _event("entry_in_parts", len(entries), 2, "entry fills"),
         _event("tp1", sum(1 for f in fills if _role(f) is OrderRole.TP1), 1, "TP1 fills"),
-        _event("breakeven", min(len(above), 1), 1, "stop above the entry price"),
+        _event(
+            "breakeven", sum(1 for x in above[:1] if x <= first * NEAR), 1, "stops at breakeven"
+        ),
         _event("trailing", len(above) - 1, 3, "levels after breakeven"),
         _event("liquidation_exit", exits.count("liquidation_exit"), 1, "exits at the zone"),
         _event("short_stopped", int(stopped_short), 1, "shorts ended by their stop"),

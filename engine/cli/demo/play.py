@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import signal
 import time
@@ -30,7 +32,7 @@ from engine.cli.demo.report import (
 from engine.cli.demo.script import FIRST_PRICE, TOUCH_QUANTITY, configuration, play
 from engine.cli.demo.stage import Stage, write_json
 from engine.cli.live import view
-from engine.cli.output import ExitCode, Output
+from engine.cli.output import ExitCode, Output, Problem
 from engine.cli.watching import Watcher
 from engine.config import load
 from engine.read.trades import trade_documents
@@ -48,8 +50,14 @@ OPTIONS = (
 def demo(arguments: Namespace, output: Output) -> int:
     """Play the demo in ``var/demo`` beside the working directory's project."""
     folder = (arguments.folder or FOLDER).absolute()
-    started_s = time.monotonic()
     output.progress(f"demo in {folder}; it takes about a minute")
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder):
+        return _played(folder, output)
+
+
+def _played(folder: Path, output: Output) -> int:
+    started_s = time.monotonic()
     prepare(folder)
     stage = Stage(folder, first_price=FIRST_PRICE, options=OPTIONS)
     lines: list[str] = []
@@ -65,6 +73,25 @@ def demo(arguments: Namespace, output: Output) -> int:
     took_s = time.monotonic() - started_s
     output.answer(report_document(outcome), lambda: summary(outcome, folder, took_s))
     return int(ExitCode.DONE if outcome.ok else ExitCode.NO)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder: a second demo would pull the stage from under the first."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Problem(
+            "demo_running",
+            f"another demo plays in {folder}",
+            ExitCode.STATE,
+            remedy="wait a minute, or give --folder another place",
+        ) from error
+    else:
+        yield
+    finally:
+        os.close(handle)
 
 
 def prepare(folder: Path) -> None:

@@ -88,7 +88,7 @@ LONG = Act(
     Side.LONG, "trend_up_liquidity_above", (90700, 90900), 90380, 91600, 92900, (92300, 92500)
 )
 SHORT = Act(Side.SHORT, "rejected_at_the_zone", (92250, 92450), 92800, 91200, 90500)
-STEPS_TO_ZONE = (91730, 91860, 91990, 92120, 92220)
+STEPS_TO_ZONE = (91860, 91990, 92120, 92220)
 RUN_INTO_ZONE = D(92310)
 BACK_OFF = D(92270)
 
@@ -110,7 +110,7 @@ def long_trade(stage: Stage, tell: Tell) -> None:
     act, witness = LONG, stage.witness
     enter(stage, act, generation=1, tell=tell)
 
-    stage.glide(D(act.tp1) + 5, 3)
+    stage.glide(D(act.tp1) + 5, 9)
     stage.await_fact(lambda: bool(witness.fills(OrderRole.TP1)), "TP1 executed")
     tell(f"TP1 reached at {act.tp1}: {plain(_quantity(stage, OrderRole.TP1))} sold")
     entry_price = witness.fills(OrderRole.ENTRY)[0].price
@@ -122,13 +122,13 @@ def long_trade(stage: Stage, tell: Tell) -> None:
 
     for number, price in enumerate(STEPS_TO_ZONE):
         before = len(_levels(stage, 1))
-        stage.glide(D(price), 1.5)
+        stage.glide(D(price), 4)
         stage.await_fact(partial(_has_more_levels, stage, before), f"a stop for {price}")
         tell(f"price {price}, stop trails to {plain(_levels(stage, 1)[-1])}")
         if number == 0:
             kill_and_restart(stage, tell)
 
-    stage.glide(RUN_INTO_ZONE, 1)
+    stage.glide(RUN_INTO_ZONE, 3)
     stage.await_fact(lambda: witness.picture().position == 0, "the exit at the liquidation zone")
     tell(f"liquidation zone reached at {plain(stage.price)}: position closed")
     await_clean(stage, tell)
@@ -136,9 +136,9 @@ def long_trade(stage: Stage, tell: Tell) -> None:
 
 def short_trade(stage: Stage, tell: Tell) -> None:
     """Enter short and be stopped out."""
-    stage.glide(BACK_OFF, 1)
+    stage.glide(BACK_OFF, 2)
     enter(stage, SHORT, generation=2, tell=tell)
-    stage.glide(D(SHORT.stop_loss) + 5, 3)
+    stage.glide(D(SHORT.stop_loss) + 5, 8)
     stage.await_fact(lambda: stage.witness.picture().position == 0, "the short stopped out")
     tell(f"price {plain(stage.price)}: the short was stopped out")
     await_clean(stage, tell)
@@ -157,7 +157,7 @@ def enter(stage: Stage, act: Act, *, generation: int, tell: Tell) -> None:
     price = entries()[-1].price or stage.price
     tell(f"stop armed at {plain(_levels(stage, generation)[-1])}, then entry at {plain(price)}")
 
-    stage.glide(price, 2)
+    stage.glide(price, 3)
     wanted = entries()[-1].quantity or D(0)
     nudge = act.side.sign * D("-0.1")
     for touch in range(40):
@@ -165,7 +165,7 @@ def enter(stage: Stage, act: Act, *, generation: int, tell: Tell) -> None:
             break
         # A touch fills a bounded quantity; leaving and coming back is the next touch.
         stage.set_price(price + (nudge if touch % 2 else 0), quantity=D(TOUCH_QUANTITY))
-        stage.rest(0.4)
+        stage.rest(0.6)
     stage.await_fact(lambda: _filled(stage, generation) >= wanted, "the entry filled")
     count = len(witness.fills(OrderRole.ENTRY, generation=generation))
     tell(f"entry filled in {count} parts: {plain(wanted)} at {plain(price)}")
@@ -187,7 +187,7 @@ def kill_and_restart(stage: Stage, tell: Tell) -> None:
     killed_ms = stage.kill_keeper()
     tell("kill -9: the keeper is gone, its stops are not")
     dip = stage.price - 40
-    stage.glide(dip, 1)
+    stage.glide(dip, 2)
     stage.look()
     number, started_ms = witness.last_number, stage.now_ms()
     stage.start_keeper()
@@ -230,7 +230,8 @@ def configuration(folder: Path, urls: Mapping[str, str]) -> dict[str, object]:
         "ticks": {"record": "all"},
         # The scripted market moves two percent in a minute; the gate must not call that a storm.
         "risk": {"volatility_max_pct": 10},
-        "trailing": {"min_step": 5, "min_interval_s": 0.5},
+        # Wide at first, so that breakeven is a step of its own before trailing takes over.
+        "trailing": {"trail_pct": 1.2, "min_step": 5, "min_interval_s": 0.5},
     }
 
 
