@@ -175,7 +175,10 @@ def quantity_tradable(situation: Situation, entry: Entry) -> GateResult:
         return _unknown("quantity_tradable", "no quantity")
     low, high = instrument.tradable_min, instrument.market_quantity_max
     return _gate(
-        "quantity_tradable", low <= entry.quantity <= high, entry.quantity, f"{low}..{high}"
+        "quantity_tradable",
+        low <= entry.quantity <= high,
+        entry.quantity,
+        f"{plain(low)}..{plain(high)}",
     )
 
 
@@ -186,7 +189,9 @@ def notional_in_bounds(situation: Situation, entry: Entry) -> GateResult:
         return _unknown("notional_in_bounds", "no quantity")
     notional = entry.quantity * entry.zone.first_price
     low, high = instrument.notional_min, situation.limits.notional_max
-    return _gate("notional_in_bounds", low <= notional <= high, notional, f"{low}..{high}")
+    return _gate(
+        "notional_in_bounds", low <= notional <= high, notional, f"{plain(low)}..{plain(high)}"
+    )
 
 
 def margin_available(situation: Situation, entry: Entry) -> GateResult:

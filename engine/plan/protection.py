@@ -13,7 +13,7 @@ from decimal import Decimal
 from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
 from engine.domain.cover import is_behind
 from engine.domain.identity import ClientOrderId, OrderRole
-from engine.domain.numbers import ZERO
+from engine.domain.numbers import ZERO, plain
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Origin
 from engine.domain.situation import Situation
@@ -42,7 +42,9 @@ def protect_position(situation: Situation) -> Proposal:
     price = situation.observation.working(working)
     level = life.level_in_force
     if price is not None and is_behind(life.side, level, price):
-        return Proposal(holds=(Hold("protect_position", "level_crossed", f"{price} at {level}"),))
+        return Proposal(
+            holds=(Hold("protect_position", "level_crossed", f"{plain(price)} at {plain(level)}"),)
+        )
     instrument = situation.instrument
     most = instrument.market_quantity_max if instrument is not None else situation.quantity_to_cover
     actions: list[Action] = []

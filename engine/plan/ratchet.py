@@ -14,7 +14,7 @@ from engine.domain.cover import is_behind
 from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
-from engine.domain.numbers import ONE
+from engine.domain.numbers import ONE, plain
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
@@ -88,11 +88,11 @@ def _move(
     situation: Situation, life: Life, instrument: Instrument, best: Candidate, price: Decimal
 ) -> Proposal:
     limits, now_ms = situation.limits, situation.now_ms
-    move = Next(best.reason, "now", f"stop_level -> {best.level}")
+    move = Next(best.reason, "now", f"stop_level -> {plain(best.level)}")
     gap = gap_of(instrument, limits.min_gap_pct, price)
     if life.side.gain(best.level, price) < gap:
-        hold = Hold("tighten_stop", "min_gap", f"{best.level} too near {price}")
-        return Proposal(holds=(hold,), nexts=(replace(move, when=f"price {gap} beyond"),))
+        hold = Hold("tighten_stop", "min_gap", f"{plain(best.level)} too near {plain(price)}")
+        return Proposal(holds=(hold,), nexts=(replace(move, when=f"price {plain(gap)} beyond"),))
     if best.reason == "trail":
         step = life.side.gain(life.level_in_force, best.level)
         last_ms = max((lv.proposed_ms for lv in situation.ledger.levels), default=0)

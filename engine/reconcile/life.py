@@ -10,7 +10,7 @@ from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import Limits
-from engine.domain.numbers import ZERO
+from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import OrderStatus
 from engine.domain.position import LevelState, Life, StopLevel
@@ -142,11 +142,17 @@ def fold_cover(
     drifts = []
     if uncovered > 0 and life.uncovered_quantity == 0:
         drifts.append(
-            Drift(DriftKind.COVER_TOO_SMALL, f"position {life.quantity}, covered {cover.quantity}")
+            Drift(
+                DriftKind.COVER_TOO_SMALL,
+                f"position {plain(life.quantity)}, covered {plain(cover.quantity)}",
+            )
         )
-    if is_loose and uncovered == 0 and not life.is_loose:
+    if is_loose and cover.level is not None and uncovered == 0 and not life.is_loose:
         drifts.append(
-            Drift(DriftKind.COVER_LOOSE, f"in force {life.level_in_force}, cover {cover.level}")
+            Drift(
+                DriftKind.COVER_LOOSE,
+                f"in force {plain(life.level_in_force)}, cover {plain(cover.level)}",
+            )
         )
     life = replace(
         life,
