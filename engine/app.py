@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import __version__, paper
+from engine import __version__
 from engine.config import Credentials, Settings
 from engine.domain.action import Plan
 from engine.domain.drift import Drift
@@ -80,6 +80,8 @@ def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAcc
     """Return where the exchange is and with which key; starts paper mode's venue when needed."""
     urls = settings.urls
     if urls is None:
+        from engine import paper  # only paper mode starts processes
+
         venue = paper.ensure(
             settings.paper.state,
             options=paper.options_of(settings.paper, settings.symbol),

@@ -13,12 +13,12 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.domain.errors import require
 from engine.domain.ledger import Ledger
 from engine.store import tables as t
 from engine.store.connect import Desk
+from engine.store.dialects import dialect_of
 from engine.store.exact import refuse_ordering
 from engine.store.mapping import (
     FILL,
@@ -58,8 +58,7 @@ def prepare(statement: sa.Executable, dialect: str) -> Prepared:
     require(isinstance(statement, sa.ClauseElement), "only SQLAlchemy's own statements")
     assert isinstance(statement, sa.ClauseElement)  # noqa: S101 - narrows the type
     refuse_ordering(statement)
-    made = sqlite.dialect() if dialect == "sqlite" else postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
-    compiled = statement.compile(dialect=made)
+    compiled = statement.compile(dialect=dialect_of(dialect))
     names = getattr(compiled, "positiontup", None)
     if names is not None:
         return Prepared(str(compiled), tuple(names), is_positional=True)

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger, PastLife
@@ -21,6 +20,7 @@ from engine.domain.terms import ActionClass
 from engine.store import tables as t
 from engine.store.changes import CLASSES, Changes, Entry
 from engine.store.connect import Desk
+from engine.store.dialects import insert_for
 from engine.store.events import Events
 from engine.store.mapping import (
     LEVEL,
@@ -36,10 +36,11 @@ from engine.store.trades import trade_row
 @cache
 def upsert(table: sa.Table, dialect: str, *, updates: bool = True) -> Any:
     """Return INSERT … ON CONFLICT on the primary key: DO UPDATE all others, or DO NOTHING."""
-    statement = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    statement = insert_for(dialect, table)
     keys = [column.name for column in table.primary_key]
     if not updates:
-        return statement.on_conflict_do_nothing(index_elements=keys)
+        kept = statement.on_conflict_do_nothing(index_elements=keys)
+        return kept.execution_options(preserve_rowcount=True)  # 0: the row was there already
     rest = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
