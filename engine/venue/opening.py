@@ -13,10 +13,9 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from engine.venue.api import PricePoint, Venue, VenueSettings
 from engine.venue.books import Books
+from engine.venue.exact_yaml import NotYaml, read_yaml
 from engine.venue.feeds.history import made_history
 from engine.venue.feeds.recorded import Placement, candles_feed, trades_feed
 from engine.venue.feeds.scenario import scenario_feed
@@ -107,7 +106,7 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     kept = books.load() if books is not None else None
     scenario = load_scenario(options.scenario) if options.scenario is not None else None
     keys = _keys(options.keys) if options.keys is not None else None
-    venue = _reopened(kept, books) if kept is not None and books is not None else None
+    venue = _reopened(kept, keys, books) if kept is not None and books is not None else None
     # Its time may have been sent ahead: it never goes back.
     clock = VenueClock(max(wall_ms(), venue.house.clock.now if venue is not None else 0))
     start_ms = clock.now_ms()
@@ -131,10 +130,13 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     )
 
 
-def _reopened(kept: Mapping[str, object], books: Books) -> Venue:
-    """Open the venue again as it was; its own settings win over the options."""
+def _reopened(kept: Mapping[str, object], keys: Mapping[str, str] | None, books: Books) -> Venue:
+    """Open the venue again as it was: its own settings win over the options, but for the keys."""
     try:
-        return Venue.load(kept)
+        settings = kept["settings"]
+        if not isinstance(settings, Mapping):
+            raise TypeError("settings is not a mapping")
+        return Venue.load({**kept, "settings": {**settings, "keys": keys}})
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise books.unusable(f"cannot be read by this version: {error!r}") from error
 
@@ -272,10 +274,9 @@ def _faults(path: Path) -> list[Mapping[str, object]]:
     """Read a list of faults, or a mapping with the key `faults`; `at` is optional."""
     remedy = "write a YAML or JSON list of {kind, match, times, at}, as in a scenario"
     try:
-        raw = yaml.safe_load(_text(path, "--faults"))
-    except yaml.YAMLError as error:
-        message = f"is not YAML: {' '.join(str(error).split())}"
-        raise OpeningError(message, option="--faults", value=path, remedy=remedy) from error
+        raw = read_yaml(_text(path, "--faults"))
+    except NotYaml as error:
+        raise OpeningError(str(error), option="--faults", value=path, remedy=remedy) from error
     rows = raw.get("faults") if isinstance(raw, Mapping) else raw
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise OpeningError("is not a list of faults", option="--faults", value=path, remedy=remedy)

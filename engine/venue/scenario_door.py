@@ -7,13 +7,11 @@ reinterpreted on the way in. Unknown keys are refused with the nearest known one
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -24,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from engine.venue.jsontext import json_text
+from engine.venue.exact_yaml import NotYaml, read_yaml
 from engine.venue.scenario import (
     DECISION_FILE,
     DEFAULT_DECISION,
@@ -38,36 +36,7 @@ from engine.venue.scenario import (
     WrittenHand,
     WrittenKill,
 )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with exact numbers, plain time stamps and no silently repeated keys."""
-
-
-def _decimal_scalar(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
-    text = node.value.replace("_", "").lower().replace(".inf", "Infinity").replace(".nan", "NaN")
-    return Decimal(text)
-
-
-def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, object]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            mark = key_node.start_mark
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in rules if not tag.endswith(":timestamp")]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_constructor("tag:yaml.org,2002:float", _decimal_scalar)
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+from engine.venue.scenario_refusal import refusal
 
 
 def _not_boolean(value: object) -> object:
@@ -181,6 +150,16 @@ class _File(_Strict):
     touch_quantity: Quantity | None = None
 
 
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "": _File,
+    "account": _Account,
+    "account.position": _Position,
+    "decisions": _Decision,
+    "kills": _Kill,
+    "expect": _Expect,
+}
+
+
 def parse_scenario(text: str, *, name: str, file: str) -> Scenario:
     """Return the checked scenario in `text`.
 
@@ -193,13 +172,10 @@ def parse_scenario(text: str, *, name: str, file: str) -> Scenario:
         ScenarioError: names field, value and remedy.
     """
     try:
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with exact numbers
-    except yaml.YAMLError as error:
-        raise ScenarioError(
-            f"is not YAML: {' '.join(str(error).split())}",
-            file=file,
-            remedy="see the scenario format in the contracts",
-        ) from error
+        raw = read_yaml(text)
+    except NotYaml as error:
+        remedy = "see the scenario format in the contracts"
+        raise ScenarioError(str(error), file=file, remedy=remedy) from error
     if not isinstance(raw, Mapping):
         raise ScenarioError(
             "a mapping is wanted at the top", file=file, remedy="begin with 'scenario: 1'"
@@ -207,7 +183,7 @@ def parse_scenario(text: str, *, name: str, file: str) -> Scenario:
     try:
         parsed = _File.model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error, raw, file) from error
+        raise refusal(error, raw, file, _MODELS) from error
     return _as_value(parsed, name, file)
 
 
@@ -296,74 +272,6 @@ def _with_defaults(fields: Mapping[str, object], symbol: str) -> dict[str, objec
         nested = isinstance(value, Mapping) and isinstance(default, Mapping)
         merged[key] = {**default, **value} if nested else value  # type: ignore[dict-item]
     return merged
-
-
-def _refusal(error: ValidationError, raw: Mapping[str, object], file: str) -> ScenarioError:
-    problems = error.errors(include_url=False)
-    # The rows of a feed are tried in several shapes; the deepest complaint is the useful one.
-    problem = problems[0]
-    loc = [str(part) for part in problem["loc"] if not _is_shape(part)]
-    where = ".".join(loc)
-    value = _shown(problem.get("input"))
-    more = len({tuple(item["loc"][:2]) for item in problems}) - 1
-    message = problem["msg"].removeprefix("Value error, ")
-    remedy = ""
-    if problem["type"] == "extra_forbidden":
-        message = "is not a known key"
-        remedy = _nearest(loc)
-        value = loc[-1]
-    elif where.startswith("feed."):
-        message = "is not a feed row"
-        value = _shown(_at(raw, loc[:2]))
-        where = ".".join(loc[:2])
-        remedy = (
-            "write [seconds, last] or [seconds, last, mark], seconds with at most 3 decimals, "
-            "or {at, bar: [open, high, low, close], seconds}"
-        )
-    elif problem["type"] == "missing":
-        message, value, remedy = "is missing", "", f"add {loc[-1]}"
-    elif where == "scenario":
-        remedy = "this version reads 'scenario: 1'"
-    if more > 0:
-        remedy = f"{remedy} ({more} more)".strip()
-    return ScenarioError(message, file=file, field=where, value=value, remedy=remedy)
-
-
-_MODELS: Mapping[str, type[BaseModel]] = {
-    "": _File,
-    "account": _Account,
-    "account.position": _Position,
-    "decisions": _Decision,
-    "kills": _Kill,
-    "expect": _Expect,
-}
-
-
-def _nearest(loc: Sequence[str]) -> str:
-    owner = ".".join(part for part in loc[:-1] if not part.isdigit())
-    known = list(_MODELS.get(owner, _File).model_fields)
-    close = difflib.get_close_matches(loc[-1], known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-
-
-def _is_shape(part: int | str) -> bool:
-    return isinstance(part, str) and (part.startswith(("tuple[", "_")) or "[" in part)
-
-
-def _at(raw: object, loc: Sequence[str]) -> object:
-    for part in loc:
-        if isinstance(raw, Sequence) and not isinstance(raw, str):
-            raw = raw[int(part)]
-        elif isinstance(raw, Mapping):
-            raw = raw.get(part)
-    return raw
-
-
-def _shown(value: object) -> str:
-    try:
-        return json_text(value)[:80]
-    except TypeError:
-        return str(value)[:80]
 
 
 def _plain(value: object) -> str:

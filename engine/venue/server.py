@@ -216,7 +216,12 @@ class VenueServer:
 
     def _content(self) -> Mapping[str, object]:
         # The log stays behind: it would outgrow the books, and its numbers go on without it.
-        return self._venue.dump(with_log=False)
+        # So do the keys: who opens the books again says who may use them.
+        books = self._venue.dump(with_log=False)
+        settings = books["settings"]
+        if isinstance(settings, dict):
+            settings["keys"] = None
+        return books
 
     def _send_pushes(self) -> None:
         self._hub.publish(self._venue.drain_pushes())

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from binance.exceptions import BinanceAPIException
 
 from engine.venue.books import BOOKS_FILE
 from tests.schemas import validate
@@ -86,6 +87,25 @@ def test_books_survive_a_stop_with_price_and_time(tmp_path: Path) -> None:
     with Served("--state", tmp_path) as venue:
         assert _price(venue) == Decimal("91234.5")
         assert venue.client().futures_time()["serverTime"] >= before
+
+
+def test_keys_are_not_in_the_books_and_may_change(tmp_path: Path) -> None:
+    """Who opens the books again says who may use them; a secret has no business on disk."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("k1 secret-one\n")
+    second.write_text("k2 secret-two\n")
+    books = tmp_path / "venue"
+
+    with Served("--state", books, "--keys", first) as venue:
+        venue.client().futures_create_order(**ENTRY, newClientOrderId="mine-1")
+    saved = (books / BOOKS_FILE).read_text()
+    with Served("--state", books, "--keys", second) as venue:
+        (order,) = venue.client().futures_get_open_orders(symbol="BTCUSDT")
+        with pytest.raises(BinanceAPIException):
+            venue.client("k1", "secret-one").futures_get_open_orders(symbol="BTCUSDT")
+
+    assert "secret-one" not in saved
+    assert order["clientOrderId"] == "mine-1"
 
 
 def test_a_reopened_venue_walks_on_from_the_price_it_left(tmp_path: Path) -> None:
