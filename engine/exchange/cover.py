@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from engine.domain.condition import Condition
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -19,27 +18,8 @@ from engine.domain.numbers import ZERO
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import PositionReport
+from engine.domain.situation import Situation
 from engine.domain.terms import OrderType, Side
-
-
-class Instant(Protocol):
-    """What a plan was made from, as far as requests are judged by it (a ``Situation``)."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Return the ledger as reconciled in this tick."""
-
-    @property
-    def observation(self) -> Observation:
-        """Return what this tick saw."""
-
-    @property
-    def condition(self) -> Condition:
-        """Return the engine's own state."""
-
-    @property
-    def limits(self) -> Limits:
-        """Return the settings rules read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +30,28 @@ class Grounds:
     with its intents. Levels and proofs come from ``known``: the plan cannot vouch for itself.
     """
 
-    known: Ledger
+    situation: Situation
     ledger: Ledger
-    observation: Observation
-    condition: Condition
-    limits: Limits
+
+    @property
+    def known(self) -> Ledger:
+        """Return the ledger before the plan."""
+        return self.situation.ledger
+
+    @property
+    def observation(self) -> Observation:
+        """Return what this tick saw."""
+        return self.situation.observation
+
+    @property
+    def condition(self) -> Condition:
+        """Return the engine's own state."""
+        return self.situation.condition
+
+    @property
+    def limits(self) -> Limits:
+        """Return the settings rules read."""
+        return self.situation.limits
 
     @property
     def position(self) -> PositionReport | None:

@@ -17,12 +17,13 @@ from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Failure, Question
 from engine.domain.order import OrderTerms
+from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Fate
 from engine.exchange import budget
 from engine.exchange.backoff import Backoff, after_failure
 from engine.exchange.breaker import Breaker, Reply, step
 from engine.exchange.clearance import CHECKS, can_open
-from engine.exchange.cover import Grounds, Instant
+from engine.exchange.cover import Grounds
 from engine.exchange.port import Answer, Exchange, KeyRights, Permit, Usage
 from engine.exchange.proofs import refuse_cancel
 
@@ -109,7 +110,7 @@ class Gateway:
     def perform(
         self,
         requests: Sequence[Request],
-        situation: Instant,
+        situation: Situation,
         plan_ledger: Ledger,
         patience_ms: int | None = None,
     ) -> tuple[Outcome, ...]:
@@ -118,13 +119,7 @@ class Gateway:
         ``situation`` is what the plan was made from, ``plan_ledger`` holds the plan's intents.
         """
         stamp_ms = self._exchange.now_ms()  # before the lease is looked at: the fence (G4)
-        grounds = Grounds(
-            situation.ledger,
-            plan_ledger,
-            situation.observation,
-            situation.condition,
-            situation.limits,
-        )
+        grounds = Grounds(situation, plan_ledger)
         leaving = [r.client_id for r in requests if isinstance(r, CancelOrder)]
         outcomes: dict[int, Outcome] = {}
         permits: list[tuple[int, Permit]] = []
