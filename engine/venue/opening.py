@@ -133,12 +133,15 @@ def open_venue(options: Options, books: Books | None) -> Opened:
 def _reopened(kept: Mapping[str, object], keys: Mapping[str, str] | None, books: Books) -> Venue:
     """Open the venue again as it was: its own settings win over the options, but for the keys."""
     try:
-        settings = kept["settings"]
-        if not isinstance(settings, Mapping):
-            raise TypeError("settings is not a mapping")
-        return Venue.load({**kept, "settings": {**settings, "keys": keys}})
+        return Venue.load({**kept, "settings": {**_mapping(kept["settings"]), "keys": keys}})
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise books.unusable(f"cannot be read by this version: {error!r}") from error
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a mapping is wanted, not {type(value).__name__}")
+    return value
 
 
 def _feed(
