@@ -104,7 +104,11 @@ class AdminDesk:
 
     async def _state(self, _: object) -> Answer:
         self._advance()
-        return {"now_ms": self._clock.now_ms(), **self._venue.state(), "served": dict(self._served())}
+        return {
+            "now_ms": self._clock.now_ms(),
+            **self._venue.state(),
+            "served": dict(self._served()),
+        }
 
     def _log(self, query: Mapping[str, str]) -> Answer:
         after = query.get("after", "0")
