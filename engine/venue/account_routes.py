@@ -451,7 +451,7 @@ class AccountRoutes:
             raise refuse(Code.SAME_MULTI_ASSETS)
         house.account.multi_assets = wanted
         self._note_change("multi_assets", on=wanted)
-        house.outbox.user(house.events.multi_assets(str(wanted).lower(), house.clock.exchange))
+        house.outbox.user(house.events.multi_assets(house.clock.exchange, on=wanted))
         return SUCCESS
 
     def set_leverage(self, given: Parameters) -> Json:

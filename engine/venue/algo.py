@@ -1,7 +1,7 @@
 """The algo service: conditional orders from acceptance to the end of their child.
 
-Invariants: a status changes only along `NEXT_STATUS`, and every step is noted and pushed; the child
-carries the conditional order's client id; a closePosition order rests only while there is a
+Invariants: a status changes only along the table of steps, and every step is noted and pushed; the
+child carries the conditional order's client id; a closePosition order rests only while there is a
 position for it; a reduce-only quantity order stays when the position goes and is spent when it
 fires at nothing (exchange reference, sections 3.4 to 3.7 and 10).
 """
@@ -9,57 +9,23 @@ fires at nothing (exchange reference, sections 3.4 to 3.7 and 10).
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from engine.venue.algo_checks import AlgoChecks, is_reached
+from engine.venue.algo_steps import FINAL_STATUSES, Step, next_status
 from engine.venue.codes import Code, Refusal, by_number, refuse
-from engine.venue.orders import (
-    LIMIT_CHILD_TYPES,
-    STOP_TYPES,
-    ZERO,
-    AlgoOrder,
-    AlgoStatus,
-    Order,
-)
+from engine.venue.orders import LIMIT_CHILD_TYPES, TRAILING, ZERO, AlgoOrder, AlgoStatus, Order
 from engine.venue.terms import AlgoTerms, OrderTerms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.venue.house import House
     from engine.venue.matching import RegularBook
 
 FIRST_ALGO_ID = 4000001912557457
 GONE_UNFILLED_MS = 3 * 24 * 3600 * 1000
 GONE_MS = 90 * 24 * 3600 * 1000
-TRAILING = "TRAILING_STOP_MARKET"
 
 
-class Step(StrEnum):
-    """What can happen to a conditional order."""
-
-    TRIGGER = "trigger"
-    CANCEL = "cancel"
-    SYSTEM_END = "system_end"
-    CHILD_MADE = "child_made"
-    CHILD_REFUSED = "child_refused"
-    CHILD_LAPSED = "child_lapsed"
-    CHILD_VOID = "child_void"
-    CHILD_ENDED = "child_ended"
-
-
-NEXT_STATUS: dict[tuple[AlgoStatus, Step], AlgoStatus] = {
-    (AlgoStatus.NEW, Step.TRIGGER): AlgoStatus.TRIGGERING,
-    (AlgoStatus.NEW, Step.CANCEL): AlgoStatus.CANCELED,
-    (AlgoStatus.NEW, Step.SYSTEM_END): AlgoStatus.EXPIRED,
-    (AlgoStatus.TRIGGERING, Step.CANCEL): AlgoStatus.CANCELED,  # where the switch allows it
-    (AlgoStatus.TRIGGERING, Step.CHILD_MADE): AlgoStatus.TRIGGERED,
-    (AlgoStatus.TRIGGERING, Step.CHILD_REFUSED): AlgoStatus.REJECTED,
-    (AlgoStatus.TRIGGERING, Step.CHILD_LAPSED): AlgoStatus.EXPIRED,
-    (AlgoStatus.TRIGGERING, Step.CHILD_VOID): AlgoStatus.FINISHED,
-    (AlgoStatus.TRIGGERED, Step.CHILD_ENDED): AlgoStatus.FINISHED,
-}
-FINAL_STATUSES = frozenset(AlgoStatus) - {status for status, _ in NEXT_STATUS}
 FIRED_FLAT = {
     "rejected": Step.CHILD_REFUSED,
     "expired": Step.CHILD_LAPSED,
@@ -67,22 +33,10 @@ FIRED_FLAT = {
 }
 
 
-class ImpossibleStepError(Exception):
-    """A step that the life of a conditional order does not have."""
-
-
-def next_status(status: AlgoStatus, step: Step) -> AlgoStatus:
-    """Return the status after `step`, or raise `ImpossibleStepError`."""
-    try:
-        return NEXT_STATUS[status, step]
-    except KeyError:
-        raise ImpossibleStepError(f"{step} in {status}") from None
-
-
 class AlgoBook:
     """All conditional orders of the account, open and past."""
 
-    __slots__ = ("_cancelled_at", "_checks", "book", "house", "latest", "open", "orders")
+    __slots__ = ("_checks", "book", "cancelled_at", "house", "latest", "open", "orders")
 
     def __init__(self, house: House, book: RegularBook) -> None:
         """Listen to the matching engine for positions that move and children that end."""
@@ -91,33 +45,20 @@ class AlgoBook:
         self.orders: list[AlgoOrder] = []
         self.open: dict[int, AlgoOrder] = {}  # NEW and TRIGGERING
         self.latest: dict[str, int] = {}
-        self._cancelled_at: dict[tuple[str, str, str], int] = {}
-        self._checks = self._order_of_checks(house.switches.order_of_checks)
+        self.cancelled_at: dict[tuple[str, str, str], int] = {}
+        self._checks = AlgoChecks(house, book, self)
         book.moved = self.position_moved
         book.ended = self._child_ended
+        if house.switches.client_id_namespaces == "one":
+            book.also_named = self.is_open
         if house.switches.untriggered_stops_reserve == "true":
             book.also_reserved = self._reserved
 
     # -- placing ---------------------------------------------------------------------------------
 
-    def _order_of_checks(self, order: str) -> tuple[Callable[[AlgoTerms], None], ...]:
-        documented = (
-            self._check_position,
-            self._check_single_close,
-            self._check_count,
-            self._check_trigger,
-            self._check_duplicate,
-        )
-        if order == "duplicate_first":
-            return (self._check_duplicate, *documented[:-1])
-        if order == "trigger_first":
-            return (self._check_trigger, *(c for c in documented if c != self._check_trigger))
-        return documented
-
     def place(self, terms: AlgoTerms) -> AlgoOrder:
         """Accept a conditional order, or raise the `Refusal`."""
-        for check in self._checks:
-            check(terms)
+        self._checks.check(terms)
         house = self.house
         clock = house.clock
         number = FIRST_ALGO_ID + len(self.orders)
@@ -149,73 +90,14 @@ class AlgoBook:
         self.latest[algo.client_id] = number
         house.algo_event(algo, None)
         if algo.type == TRAILING:
-            self._trail(algo, self._working_price(algo.working_type))
+            self._trail(algo, self.house.market.working_price(algo.working_type))
         if algo.good_till_ms:
             clock.later(max(0, algo.good_till_ms - clock.exchange), "algo_end", number)
         if house.switches.auto_cancel_stops_ms:
             clock.later(house.switches.auto_cancel_stops_ms, "algo_cancel", number)
         return algo
 
-    def _check_position(self, terms: AlgoTerms) -> None:
-        """Refuse what needs a position while there is none the service knows of (-4509)."""
-        house = self.house
-        account, switches = house.account, house.switches
-        held = account.reducible(terms.position_side, terms.sign)
-        if terms.needs_position:
-            opened = account.positions[terms.position_side].opened_at
-            if not held or house.clock.now - opened < switches.gte_sync_lag_ms:
-                raise refuse(Code.GTE_WHILE_FLAT)
-            if house.faults.armed and house.faults.on_order(
-                "placement", terms.client_id, house.clock.now
-            ):
-                raise refuse(Code.GTE_WHILE_FLAT)
-        elif terms.reduce_only and not held and switches.stop_while_flat == "refused":
-            raise refuse(Code.REDUCE_ONLY)
-
-    def _check_single_close(self, terms: AlgoTerms) -> None:
-        """Refuse a second closePosition order of the kind in the direction (-4130)."""
-        if not terms.close_position:
-            return
-        kind = (terms.type, terms.side, terms.position_side)
-        for other in self.open.values():
-            if other.close_position and (other.type, other.side, other.position_side) == kind:
-                raise refuse(Code.CLOSE_EXISTS)
-        lag = self.house.switches.gte_cancel_lag_ms
-        if lag and self.house.clock.now - self._cancelled_at.get(kind, -lag) < lag:
-            raise refuse(Code.CLOSE_EXISTS)
-
-    def _check_count(self, _: AlgoTerms) -> None:
-        """Refuse more open conditional orders than the account may have (-4045)."""
-        if len(self.open) >= self.house.instrument.algo_orders_max:
-            raise refuse(Code.TOO_MANY_STOPS)
-
-    def _check_trigger(self, terms: AlgoTerms) -> None:
-        """Refuse a condition that already holds (-2021)."""
-        price = self._working_price(terms.working_type)
-        if terms.type == TRAILING:
-            wrong = terms.activate_price is not None and (
-                (terms.activate_price - price) * terms.sign > ZERO
-            )
-            if wrong:
-                raise refuse(Code.WOULD_TRIGGER)
-        elif is_reached(terms.type, terms.sign, terms.trigger_price, price):
-            raise refuse(Code.WOULD_TRIGGER)
-
-    def _check_duplicate(self, terms: AlgoTerms) -> None:
-        """Refuse a client id that an open conditional order carries."""
-        if not terms.client_id:
-            return
-        switches = self.house.switches
-        if self.latest.get(terms.client_id) in self.open:
-            raise by_number(int(switches.duplicate_algo_id_code))
-        if switches.client_id_namespaces == "one" and self.book.open_named(terms.client_id):
-            raise by_number(int(switches.duplicate_algo_id_code))
-
     # -- triggering ------------------------------------------------------------------------------
-
-    def _working_price(self, working_type: str) -> Decimal:
-        market = self.house.market
-        return market.mark if working_type == "MARK_PRICE" else market.last
 
     def watch(self, last_before: Decimal) -> None:
         """Trigger what the new prices reached, in the order the price met the triggers."""
@@ -225,7 +107,7 @@ class AlgoBook:
         for algo in self.open.values():
             if algo.status is not AlgoStatus.NEW:
                 continue
-            price = self._working_price(algo.working_type)
+            price = self.house.market.working_price(algo.working_type)
             if algo.type == TRAILING:
                 fires = self._trail(algo, price)
             else:
@@ -365,7 +247,7 @@ class AlgoBook:
         self._step(algo, Step.CANCEL)
         if algo.close_position:
             kind = (algo.type, algo.side, algo.position_side)
-            self._cancelled_at[kind] = self.house.clock.now
+            self.cancelled_at[kind] = self.house.clock.now
 
     def cancel_all(self) -> None:
         """Cancel every order that has not triggered."""
@@ -415,6 +297,10 @@ class AlgoBook:
         self.latest = {one.client_id: one.algo_id for one in orders}
         self.latest.update({one.client_id: one.algo_id for one in self.open.values()})
 
+    def is_open(self, client_id: str) -> bool:
+        """Whether an order with this id rests or is triggering."""
+        return self.latest.get(client_id) in self.open
+
     # -- looking up ------------------------------------------------------------------------------
 
     def child_of(self, algo: AlgoOrder) -> Order | None:
@@ -458,9 +344,3 @@ class AlgoBook:
             ),
             ZERO,
         )
-
-
-def is_reached(order_type: str, sign: int, trigger: Decimal, price: Decimal) -> bool:
-    """Whether the price meets the trigger: stops with the order's sign, targets against it."""
-    direction = sign if order_type in STOP_TYPES else -sign
-    return (price - trigger) * direction >= ZERO

@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "child_partial": ("child", 1),
     "list_forgets": ("list", None),
     "lookup_not_found": ("lookup", None),
+    "cancel_not_found": ("cancel", 1),
     "position_lag": ("position", None),
     "fill_lag": ("fills", None),
     "clock_skew": ("clock", None),

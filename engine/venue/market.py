@@ -94,6 +94,10 @@ class Market:
         if len(self.trades) > TRADES_KEPT:
             del self.trades[: TRADES_KEPT // 2]
 
+    def working_price(self, working_type: str) -> Decimal:
+        """Return the price a trigger of this working type is judged by."""
+        return self.mark if working_type == "MARK_PRICE" else self.last
+
     def best(self, sign: int) -> Decimal:
         """Return the price a taker of this sign (buy +1) meets first."""
         return self.ask if sign > 0 else self.bid

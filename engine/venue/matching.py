@@ -40,7 +40,17 @@ GONE_MS = 90 * 24 * 3600 * 1000
 class RegularBook:
     """All regular orders of the account, open and past, and its trades."""
 
-    __slots__ = ("also_reserved", "ended", "house", "latest", "moved", "open", "orders", "trades")
+    __slots__ = (
+        "also_named",
+        "also_reserved",
+        "ended",
+        "house",
+        "latest",
+        "moved",
+        "open",
+        "orders",
+        "trades",
+    )
 
     def __init__(self, house: House) -> None:
         """Start empty; `moved` and `ended` are told of changed positions and finished children."""
@@ -51,6 +61,7 @@ class RegularBook:
         self.trades: list[Trade] = []
         self.moved: Callable[[str], None] = _nobody
         self.ended: Callable[[Order], None] = _nobody
+        self.also_named: Callable[[str], bool] = _unnamed
         self.also_reserved: Callable[[str, int], Decimal] = _nothing
 
     # -- placing ---------------------------------------------------------------------------------
@@ -87,7 +98,8 @@ class RegularBook:
         """Check what depends on the account and the market; return the quantity to accept."""
         house = self.house
         if child_of is None:
-            if terms.client_id and self.open_named(terms.client_id) is not None:
+            name = terms.client_id
+            if name and (self.open_named(name) is not None or self.also_named(name)):
                 raise refuse(Code.DUPLICATE_ID)
             if len(self.open) >= house.instrument.orders_max:
                 raise refuse(Code.TOO_MANY_OPEN)
@@ -547,6 +559,10 @@ def _created(order: Order) -> int:
 
 def _traded(trade: Trade) -> int:
     return trade.time_ms
+
+
+def _unnamed(_client_id: str) -> bool:
+    return False
 
 
 def _nothing(_side: str, _sign: int) -> Decimal:

@@ -186,29 +186,6 @@ class UserEvents:
         }
 
     @staticmethod
-    def multi_assets(on: str, now_ms: int) -> Event:
+    def multi_assets(now_ms: int, *, on: bool) -> Event:
         """ACCOUNT_CONFIG_UPDATE after a change of the multi-assets mode."""
-        return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": {"j": on == "true"}}
-
-    def margin_call(
-        self, account: Account, position: Position, mark: Decimal, now_ms: int
-    ) -> Event:
-        """MARGIN_CALL for a position close to liquidation."""
-        row = self._position(account, position, mark)
-        return {
-            "e": "MARGIN_CALL",
-            "E": now_ms,
-            "cw": fixed(account.cross_wallet, 8),
-            "p": [
-                {
-                    "s": self._symbol,
-                    "ps": position.side,
-                    "pa": row["pa"],
-                    "mt": "ISOLATED" if account.isolated else "CROSSED",
-                    "iw": row["iw"],
-                    "mp": plain(mark),
-                    "up": row["up"],
-                    "mm": fixed(account.maintenance(position, mark), 8),
-                }
-            ],
-        }
+        return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": {"j": on}}

@@ -240,3 +240,17 @@ def test_in_hedge_mode_the_sides_say_what_reduce_only_says() -> None:
     ]
 
     assert codes == [-1106, -4061, 0, -4061]
+
+
+@pytest.mark.parametrize(("value", "code"), [("two", 0), ("one", -4116)])
+def test_whether_both_books_share_one_namespace_is_a_switch(value: str, code: int) -> None:
+    desk = switched(client_id_namespaces=value)
+    desk.stop("SELL", "90380", "0.013", clientAlgoId="stop")
+    desk.order("BUY", "0.013", "90000", newClientOrderId="entry")
+
+    codes = [
+        desk.order("BUY", "0.013", "90000", newClientOrderId="stop").code,
+        desk.stop("SELL", "90380", "0.013", clientAlgoId="entry").code,
+    ]
+
+    assert codes == [code, code]

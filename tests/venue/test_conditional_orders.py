@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from engine.venue.algo import FINAL_STATUSES, NEXT_STATUS, ImpossibleStepError, Step, next_status
+from engine.venue.algo_steps import (
+    FINAL_STATUSES,
+    NEXT_STATUS,
+    ImpossibleStepError,
+    Step,
+    next_status,
+)
 from engine.venue.orders import AlgoStatus
 from tests.venue.desk import SYMBOL, Desk, long_desk, switched
 

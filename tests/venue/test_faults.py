@@ -340,3 +340,13 @@ def test_every_kind_of_fault_can_be_armed() -> None:
     numbers = [desk.venue.inject({"kind": kind}) for kind in KINDS]
 
     assert numbers == list(range(1, len(KINDS) + 1))
+
+
+def test_a_cancel_may_not_find_what_exists() -> None:
+    desk = long_desk()
+    desk.stop("SELL", "90380", "0.013", clientAlgoId=ID)
+    desk.venue.inject({"kind": "cancel_not_found"})
+
+    codes = [desk.send("DELETE", "/fapi/v1/algoOrder", clientAlgoId=ID).code for _ in range(2)]
+
+    assert codes == [-2011, 0]
