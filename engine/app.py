@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from engine.exchange.binance.lanes import LanePool
 from engine.exchange.gateway import Gateway
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
-from engine.leasehold import Leasehold
+from engine.leasehold import Leasehold, Tenure
 from engine.loop import Loop, Reasons, monotonic_ms, wall_guess_ms
 from engine.schedule import CLOCK, EQUITY, Schedule
 from engine.store.shelf import EquitySample
@@ -226,11 +227,6 @@ class Running:
         """Run one tick."""
         return self._tick(("once",))
 
-    def preview(self) -> tuple[Situation, tuple[Drift, ...], Plan]:
-        """Return what the next tick would see and do, without recording or doing it."""
-        self.keeper.preview()  # the first look of a process is never a settled pair
-        return self.keeper.preview()
-
     def close(self) -> None:
         """Let go of everything."""
         self._world.close()
@@ -290,6 +286,45 @@ def build(
 ) -> Running:
     """Return a keeper ready to run; raises what stands in the way, named and with a remedy."""
     return Running(settings, credentials, listener=listener, note=note, standby=standby)
+
+
+def look_ahead(
+    settings: Settings, credentials: Credentials | None, *, note: Note | None = None
+) -> tuple[Situation, tuple[Drift, ...], Plan]:
+    """Return what the next tick would see and do, without recording or doing it.
+
+    No lease is taken, so that it works beside a running keeper; the plan is made as if we had it.
+    """
+    install_decimal_rules()
+    access = access_of(settings, credentials)
+    limits, note = settings.limits(), note or _nothing
+    with (
+        closing(
+            Store.open(settings.store.url, account=account_of(access), symbol=settings.symbol)
+        ) as store,
+        closing(_exchange(access)) as exchange,
+    ):
+        gateway = Gateway(exchange, patience_ms=settings.exchange.patience_ms)
+        try:
+            gateway.anchor_clock()
+        except KeeperError as error:
+            raise ExchangeUnreachable(
+                f"{access.rest_url} gives no usable answer: {error}"
+            ) from error
+        keeper = Keeper(
+            Parts(
+                store=store,
+                intake=Intake(settings.decisions, settings.symbol, limits),
+                gateway=gateway,
+                limits=limits,
+                patience_ms=settings.exchange.patience_ms,
+                tenure=lambda _: Tenure(),
+                is_stream_up=lambda: False,
+                note=note,
+            )
+        )
+        keeper.preview()  # the first look of a process is never a settled pair
+        return keeper.preview()
 
 
 def _require_usable(situation: Situation) -> None:

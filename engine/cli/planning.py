@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from engine.app import build
+from engine.app import look_ahead
 from engine.cli.common import credentials_of, settings_of
 from engine.cli.output import ExitCode, Output
 from engine.cli.render import plan_text
@@ -14,15 +14,11 @@ from engine.read.documents import plan_document
 def plan(arguments: Namespace, output: Output) -> int:
     """Show the plan of the next tick."""
     settings = settings_of(arguments)
-    keeper = build(
+    situation, drifts, planned = look_ahead(
         settings,
         credentials_of(settings),
         note=lambda text: output.progress(f"keeper: {text}"),
     )
-    try:
-        situation, drifts, planned = keeper.preview()
-    finally:
-        keeper.close()
     decision = situation.inbox.decision
     document = plan_document(
         planned,

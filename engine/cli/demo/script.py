@@ -110,7 +110,7 @@ def long_trade(stage: Stage, tell: Tell) -> None:
     act, witness = LONG, stage.witness
     enter(stage, act, generation=1, tell=tell)
 
-    stage.glide(D(act.tp1) + 5, 9)
+    stage.glide(D(act.tp1) + 5, 7)
     stage.await_fact(lambda: bool(witness.fills(OrderRole.TP1)), "TP1 executed")
     tell(f"TP1 reached at {act.tp1}: {plain(_quantity(stage, OrderRole.TP1))} sold")
     entry_price = witness.fills(OrderRole.ENTRY)[0].price
@@ -122,7 +122,7 @@ def long_trade(stage: Stage, tell: Tell) -> None:
 
     for number, price in enumerate(STEPS_TO_ZONE):
         before = len(_levels(stage, 1))
-        stage.glide(D(price), 4)
+        stage.glide(D(price), 3.5)
         stage.await_fact(partial(_has_more_levels, stage, before), f"a stop for {price}")
         tell(f"price {price}, stop trails to {plain(_levels(stage, 1)[-1])}")
         if number == 0:
@@ -138,7 +138,7 @@ def short_trade(stage: Stage, tell: Tell) -> None:
     """Enter short and be stopped out."""
     stage.glide(BACK_OFF, 2)
     enter(stage, SHORT, generation=2, tell=tell)
-    stage.glide(D(SHORT.stop_loss) + 5, 8)
+    stage.glide(D(SHORT.stop_loss) + 5, 6)
     stage.await_fact(lambda: stage.witness.picture().position == 0, "the short stopped out")
     tell(f"price {plain(stage.price)}: the short was stopped out")
     await_clean(stage, tell)
