@@ -269,7 +269,7 @@ class AccountRoutes:
         if start is not None and end is None:
             end = start + WEEK_MS
         house = self._house
-        trades = self._book.executions(
+        trades = self._book.past.trades_in(
             params.whole(given, "fromid"),
             params.whole(given, "orderid"),
             start,
@@ -308,7 +308,9 @@ class AccountRoutes:
         wanted = given.get("autoclosetype")
         chosen = tuple(prefix for name, prefix in prefixes.items() if not wanted or name == wanted)
         rows = params.limit(given, 50, 100)
-        found = [o for o in self._book.orders if o.client_id.startswith(chosen)] if chosen else []
+        found = (
+            [o for o in self._book.past.orders if o.client_id.startswith(chosen)] if chosen else []
+        )
         return [self._shapes.read(one) for one in found[-rows:]]
 
     # -- settings --------------------------------------------------------------------------------

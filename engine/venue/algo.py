@@ -49,10 +49,11 @@ class AlgoBook:
         self._checks = AlgoChecks(house, book, self)
         book.moved = self.position_moved
         book.ended = self._child_ended
-        if house.switches.client_id_namespaces == "one":
-            book.also_named = self.is_open
-        if house.switches.untriggered_stops_reserve == "true":
-            book.also_reserved = self._reserved
+        switches = house.switches
+        book.let_algo_speak(
+            named=self.is_open if switches.client_id_namespaces == "one" else None,
+            reserved=self._reserved if switches.untriggered_stops_reserve == "true" else None,
+        )
 
     # -- placing ---------------------------------------------------------------------------------
 
@@ -307,7 +308,7 @@ class AlgoBook:
         """Return the regular order this one became."""
         if algo.child_id is None:
             return None
-        return self.book.by_number(algo.child_id)
+        return self.book.past.by_number(algo.child_id)
 
     def by_number(self, algo_id: int) -> AlgoOrder | None:
         """Return an order by its number, however old."""

@@ -8,16 +8,15 @@ as taker; ids are consecutive. Every execution goes through `execute`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import replace
 from decimal import Decimal
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from engine.venue.account import CENT
-from engine.venue.codes import Code, by_number, refuse
-from engine.venue.margin import notional_max
-from engine.venue.orders import SIGN, ZERO, Order, OrderStatus, Trade
+from engine.venue.admission import Admission
+from engine.venue.codes import Code, refuse
+from engine.venue.order_history import OrderHistory
+from engine.venue.orders import ZERO, Order, OrderStatus, Trade
 from engine.venue.text import plain
 
 if TYPE_CHECKING:
@@ -27,42 +26,20 @@ if TYPE_CHECKING:
     from engine.venue.orders import AlgoOrder
     from engine.venue.terms import OrderTerms
 
-Row = TypeVar("Row", Order, Trade)
-
-FIRST_ORDER_ID = 88937380001
-FIRST_TRADE_ID = 6012345678
-GONE_UNFILLED_MS = 3 * 24 * 3600 * 1000
-SLACK_MS = 600_000
-FAR = 1 << 62
-GONE_MS = 90 * 24 * 3600 * 1000
-
 
 class RegularBook:
     """All regular orders of the account, open and past, and its trades."""
 
-    __slots__ = (
-        "also_named",
-        "also_reserved",
-        "ended",
-        "house",
-        "latest",
-        "moved",
-        "open",
-        "orders",
-        "trades",
-    )
+    __slots__ = ("_admission", "ended", "house", "moved", "open", "past")
 
     def __init__(self, house: House) -> None:
         """Start empty; `moved` and `ended` are told of changed positions and finished children."""
         self.house = house
-        self.orders: list[Order] = []
         self.open: dict[int, Order] = {}
-        self.latest: dict[str, int] = {}
-        self.trades: list[Trade] = []
+        self.past = OrderHistory(house)
+        self._admission = Admission(house, self)
         self.moved: Callable[[str], None] = _nobody
         self.ended: Callable[[Order], None] = _nobody
-        self.also_named: Callable[[str], bool] = _unnamed
-        self.also_reserved: Callable[[str, int], Decimal] = _nothing
 
     # -- placing ---------------------------------------------------------------------------------
 
@@ -79,7 +56,7 @@ class RegularBook:
         `child_of` names the conditional order it comes from, `accepted` is told before the child's
         first event, and `share` bounds what the market offers it (an injected fault).
         """
-        quantity = self._admit(terms, child_of)
+        quantity = self._admission.admit(terms, child_of)
         order = self._accept(terms, quantity, child_of)
         if child_of is not None:
             child_of.child_id = order.order_id
@@ -94,111 +71,13 @@ class RegularBook:
             self.house.clock.later(delay, "gtd", order.order_id)
         return shown
 
-    def _admit(self, terms: OrderTerms, child_of: AlgoOrder | None) -> Decimal:
-        """Check what depends on the account and the market; return the quantity to accept."""
-        house = self.house
-        if child_of is None:
-            name = terms.client_id
-            if name and (self.open_named(name) is not None or self.also_named(name)):
-                raise refuse(Code.DUPLICATE_ID)
-            if len(self.open) >= house.instrument.orders_max:
-                raise refuse(Code.TOO_MANY_OPEN)
-        quantity = self._reduced(terms, child_of) if terms.reduces else terms.quantity
-        if terms.is_market:
-            self._check_counterparty(terms.sign)
-        elif terms.time_in_force in ("GTX", "FOK"):
-            self._check_immediate(terms, quantity)
-        if not terms.reduces:
-            self._check_margin(terms)
-        return quantity
-
-    def _reduced(self, terms: OrderTerms, child_of: AlgoOrder | None) -> Decimal:
-        """Return the quantity a reducing order keeps, or refuse it (exchange reference, 3.10)."""
-        switches = self.house.switches
-        position = self.house.account.reducible(terms.position_side, terms.sign)
-        if not position:
-            raise refuse(Code.REDUCE_ONLY)
-        reserves = switches.resting_reduce_only_reserves == "true"
-        if child_of is not None:
-            reserves = switches.resting_reduce_only_starves_child == "true"
-        reserved = self.reserved(terms.position_side, terms.sign) if reserves else ZERO
-        if reserved and terms.quantity > position - reserved:
-            raise by_number(int(switches.reserved_code))
-        if terms.quantity <= position:
-            return terms.quantity
-        if child_of is not None and switches.oversize_reduce_only_child == "refused":
-            raise refuse(Code.REDUCE_ONLY)
-        return position
-
-    def reserved(self, position_side: str, sign: int) -> Decimal:
-        """Return what resting reducing orders already hold of the position."""
-        total = self.also_reserved(position_side, sign)
-        for order in self.open.values():
-            if order.sign == sign and order.position_side == position_side and order.reduces:
-                total += order.remaining
-        return total
-
-    def _check_counterparty(self, sign: int) -> None:
-        """Refuse a market order when the best price is outside PERCENT_PRICE."""
-        market, instrument = self.house.market, self.house.instrument
-        best = market.best(sign)
-        if sign > 0 and best > market.mark * instrument.multiplier_up:
-            raise refuse(Code.MARKET_PERCENT_PRICE)
-        if sign < 0 and best < market.mark * instrument.multiplier_down:
-            raise refuse(Code.MARKET_PERCENT_PRICE)
-
-    def _check_immediate(self, terms: OrderTerms, quantity: Decimal) -> None:
-        """Refuse a post-only order that would take, and a fill-or-kill that would not fill."""
-        offers = self.house.market.offers(terms.sign, terms.price, quantity, slipping=False)
-        offered = sum((amount for _, amount in offers), ZERO)
-        if terms.time_in_force == "GTX" and offered:
-            raise refuse(Code.POST_ONLY_REJECTED)
-        if terms.time_in_force == "FOK" and offered < quantity:
-            raise refuse(Code.FOK_REJECTED)
-
-    def _check_margin(self, terms: OrderTerms) -> None:
-        """Refuse what the account cannot carry (-2019) or its leverage does not allow (-2027)."""
-        account, market = self.house.account, self.house.market
-        price = market.best(terms.sign) if terms.is_market else terms.price
-        notional = terms.quantity * price
-        held = account.positions[terms.position_side].quantity * market.mark
-        cap = notional_max(self.house.settings.brackets, account.leverage)
-        if abs(held + terms.sign * notional) > max(cap, abs(held)):
-            raise refuse(Code.POSITION_LIMIT)
-        extra = self._exposure(terms.sign, notional) - self._exposure(0, ZERO)
-        if extra > ZERO and extra / account.leverage > account.available(market.mark):
-            raise refuse(Code.MARGIN)
-
-    def _exposure(self, sign: int, notional: Decimal) -> Decimal:
-        """Return the largest position notional that the open orders, and one more, could make."""
-        bids = notional if sign > 0 else ZERO
-        asks = notional if sign < 0 else ZERO
-        for order in self.open.values():
-            if not order.reduces:
-                if SIGN[order.side] > 0:
-                    bids += order.remaining * order.price
-                else:
-                    asks += order.remaining * order.price
-        account, mark = self.house.account, self.house.market.mark
-        held = account.notional(mark)
-        if account.dual_side:
-            gross = sum((abs(p.quantity) * mark for p in account.positions.values()), ZERO)
-            return gross + bids + asks
-        return max(abs(held + bids), abs(held - asks))
-
     def reserve(self) -> None:
         """Recompute the margin that open orders hold."""
-        account = self.house.account
-        if not self.open:
-            account.order_margin = ZERO
-            return
-        gross = sum((abs(p.quantity) for p in account.positions.values()), ZERO)
-        extra = self._exposure(0, ZERO) - gross * self.house.market.mark
-        account.order_margin = max(ZERO, extra) / account.leverage
+        self._admission.reserve()
 
     def _accept(self, terms: OrderTerms, quantity: Decimal, child_of: AlgoOrder | None) -> Order:
         clock = self.house.clock
-        number = FIRST_ORDER_ID + len(self.orders)
+        number = self.past.next_order_id
         order = Order(
             order_id=number,
             client_id=terms.client_id or f"auto{number}",
@@ -222,9 +101,8 @@ class RegularBook:
             order.origin = child_of.type
             order.stop_price = child_of.trigger_price
             order.working_type = child_of.working_type
-        self.orders.append(order)
+        self.past.add(order)
         self.open[number] = order
-        self.latest[order.client_id] = number
         return order
 
     def accept_forced(self, terms: OrderTerms) -> Order:
@@ -282,7 +160,7 @@ class RegularBook:
         if rate is None:
             rate = settings.maker_rate if maker else settings.taker_rate
         commission = (price * quantity * rate).quantize(CENT)
-        number = FIRST_TRADE_ID + len(self.trades)
+        number = self.past.next_trade_id
         signed = quantity if order.sign > 0 else -quantity
         realized = account.fill(
             order.position_side, signed, price, commission, clock.exchange, str(number), clock.now
@@ -301,7 +179,7 @@ class RegularBook:
             time_ms=clock.exchange,
             accepted_ms=clock.now,
         )
-        self.trades.append(trade)
+        self.past.trades.append(trade)
         order.executed += quantity
         order.quote += quantity * price
         order.updated_ms = clock.exchange
@@ -458,112 +336,23 @@ class RegularBook:
 
     def load(self, orders: list[Order], trades: list[Trade]) -> None:
         """Take over the orders and trades of a saved book."""
-        self.orders, self.trades = orders, trades
         self.open = {one.order_id: one for one in orders if one.is_open}
-        self.latest = {one.client_id: one.order_id for one in orders}
-        self.latest.update({one.client_id: one.order_id for one in self.open.values()})
+        self.past.load(orders, trades)
 
-    # -- looking up ------------------------------------------------------------------------------
+    def let_algo_speak(
+        self, *, named: Callable[[str], bool] | None, reserved: Callable[[str, int], Decimal] | None
+    ) -> None:
+        """Let the algo service's open orders count for client ids or for reservations."""
+        if named is not None:
+            self._admission.also_named = named
+        if reserved is not None:
+            self._admission.also_reserved = reserved
 
     def open_named(self, client_id: str) -> Order | None:
         """Return the open order with this client id."""
-        number = self.latest.get(client_id)
+        number = self.past.latest.get(client_id)
         return None if number is None else self.open.get(number)
-
-    def by_number(self, order_id: int) -> Order | None:
-        """Return an order by its number, however old."""
-        index = order_id - FIRST_ORDER_ID
-        return self.orders[index] if 0 <= index < len(self.orders) else None
-
-    def find(self, order_id: int | None, client_id: str | None) -> Order | None:
-        """Return an order by either id, unless it is too old to be found (section 5.3)."""
-        if order_id is None:
-            order_id = self.latest.get(client_id or "")
-            if order_id is None:
-                return None
-        order = self.by_number(order_id)
-        if order is None:
-            return None
-        age = self.house.clock.exchange - order.updated_ms
-        if not order.is_open and (age > GONE_MS or (age > GONE_UNFILLED_MS and not order.executed)):
-            return None
-        return order
-
-    def history(
-        self, order_id: int | None, start_ms: int | None, end_ms: int | None, limit: int
-    ) -> list[Order]:
-        """Return at most `limit` orders: from an id, from a start, else the latest."""
-        if order_id is not None:
-            low = max(0, order_id - FIRST_ORDER_ID)
-            return self.orders[low : low + limit]
-        return _window(self.orders, _created, start_ms, end_ms, limit)
-
-    def executions(
-        self,
-        from_id: int | None,
-        order_id: int | None,
-        start_ms: int | None,
-        end_ms: int | None,
-        limit: int,
-    ) -> list[Trade]:
-        """Return at most `limit` trades: from an id, from a start, of an order, else the latest."""
-        if order_id is not None:
-            first = self.find(order_id, None)
-            if first is None:
-                return []
-            low = bisect_left(self.trades, first.created_ms - SLACK_MS, key=_traded)
-            return [one for one in self.trades[low:] if one.order_id == order_id][:limit]
-        if from_id is not None:
-            low = max(0, from_id - FIRST_TRADE_ID)
-            return self.trades[low : low + limit]
-        return _window(self.trades, _traded, start_ms, end_ms, limit)
-
-
-def _window(
-    rows: list[Row],
-    time_of: Callable[[Row], int],
-    start_ms: int | None,
-    end_ms: int | None,
-    limit: int,
-) -> list[Row]:
-    """Return at most `limit` rows: the first from `start_ms`, else the last up to `end_ms`.
-
-    The rows are in order of making; a clock fault may have put their times out of order by less
-    than the slack, so the search starts and ends that much wider.
-    """
-    low = 0 if start_ms is None else bisect_left(rows, start_ms - SLACK_MS, key=time_of)
-    high = len(rows) if end_ms is None else bisect_left(rows, end_ms + 1 + SLACK_MS, key=time_of)
-    if start_ms is None and end_ms is None:
-        return rows[max(0, high - limit) :]
-    begin = -1 if start_ms is None else start_ms
-    end = rows[-1].accepted_ms + FAR if end_ms is None and rows else (end_ms or 0)
-    if start_ms is not None:
-        found: list[Row] = []
-        for row in islice(rows, low, high):
-            if begin <= time_of(row) <= end:
-                found.append(row)
-                if len(found) == limit:
-                    break
-        return found
-    latest = [row for row in rows[max(low, high - 2 * limit) : high] if time_of(row) <= end]
-    return latest[-limit:]
 
 
 def _nobody(_: object) -> None:
     """Stand where a listener will be."""
-
-
-def _created(order: Order) -> int:
-    return order.created_ms
-
-
-def _traded(trade: Trade) -> int:
-    return trade.time_ms
-
-
-def _unnamed(_client_id: str) -> bool:
-    return False
-
-
-def _nothing(_side: str, _sign: int) -> Decimal:
-    return ZERO

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.venue import filters, params, parsing
 from engine.venue.codes import Code, Refusal, refuse
+from engine.venue.order_history import WEEK_MS, created, window
 from engine.venue.replies import OrderShapes
 from engine.venue.routes import Route, Table
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 ALL_CANCELLED: Json = {"code": 200, "msg": "The operation of cancel all open order is done."}
-WEEK_MS = 7 * 24 * 3600 * 1000
 BATCH_MAX = 5
 BATCH_CANCEL_MAX = 10
 
@@ -166,14 +166,14 @@ class OrderRoutes:
         """List orders of all statuses."""
         params.optional_symbol(given, self._symbol)
         start, end = self._window(given)
-        found = self._book.history(
+        found = self._book.past.orders_in(
             params.whole(given, "orderid"), start, end, params.limit(given, 500, 1000)
         )
-        house, book = self._house, self._book
+        house, past = self._house, self._book.past
         return [
             self._shapes.read(one)
             for one in found
-            if book.find(one.order_id, None) is not None
+            if past.find(one.order_id, None) is not None
             and house.shows("history", one.client_id, one.accepted_ms)
         ]
 
@@ -248,7 +248,7 @@ class OrderRoutes:
         client_id = given.get("origclientorderid")
         if number is None and not client_id:
             raise refuse(Code.EITHER_MANDATORY, "origClientOrderId", "orderId")
-        order = self._book.find(number, client_id)
+        order = self._book.past.find(number, client_id)
         if order is None:
             raise refuse(missing)
         return order
@@ -311,7 +311,7 @@ class OrderRoutes:
             low = bisect_left(orders, number, key=lambda one: one.algo_id)
             found = orders[low : low + rows]
         else:
-            found = _in_window(orders, start, end, rows)
+            found = window(orders, created, self._house.clock.exchange, start, end, rows)
         house = self._house
         return [
             self._shapes.algo_read(one, self._algo.child_of(one), listed=True)
@@ -344,17 +344,6 @@ class OrderRoutes:
         if start is not None and end is None:
             end = start + WEEK_MS
         return start, end
-
-
-def _in_window(
-    orders: list[AlgoOrder], start: int | None, end: int | None, rows: int
-) -> list[AlgoOrder]:
-    chosen = [
-        one
-        for one in orders
-        if (start is None or one.created_ms >= start) and (end is None or one.created_ms <= end)
-    ]
-    return chosen[:rows] if start is not None else chosen[-rows:]
 
 
 def _one_or_forty(given: Parameters) -> int:

@@ -274,3 +274,23 @@ def test_an_unfilled_order_is_forgotten_after_three_days() -> None:
 
     ask = {"symbol": SYMBOL, "origClientOrderId": "e1"}
     assert desk.send("GET", "/fapi/v1/order", **ask).code == -2013
+
+
+def test_history_without_a_start_reaches_back_a_week() -> None:
+    desk = long_desk("0.010")
+    desk.stop("SELL", "50000", "0.010", clientAlgoId="s1")
+    week = 7 * 24 * 3600 * 1000
+    paths = ("/fapi/v1/userTrades", "/fapi/v1/allOrders", "/fapi/v1/allAlgoOrders")
+
+    def rows(**given: object) -> list[int]:
+        return [len(desk.send("GET", path, symbol=SYMBOL, **given).body) for path in paths]
+
+    desk.wait(week)
+    within = rows()
+    desk.wait(1)
+
+    assert (within, rows(), rows(startTime=desk.now - week - 1)) == (
+        [1, 1, 1],
+        [0, 0, 0],
+        [1, 1, 1],
+    )
