@@ -8,9 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 
 from engine.domain.observation import Question, Topic
 from engine.exchange.binance.client import BinanceAccess, LaneClient
+from engine.exchange.binance.usage import UsageMeter
 from tests.canned import ACCESS, NOW_MS, Wire, an_exchange, said
 from tests.wire.payloads import ACCOUNT, BRACKETS, SYMBOL, TRADE
 
@@ -148,3 +150,35 @@ def test_every_number_is_a_decimal_with_no_float_in_between() -> None:
     assert f"{told.value}" == (
         f"Quote(bid={Decimal('0.1')!r}, ask={Decimal('0.30000000000000004')!r})"
     )
+
+
+def test_a_document_with_a_number_that_is_none_is_no_json() -> None:
+    exchange, _ = an_exchange(Wire([said('{"bidPrice": "1", "askPrice": "2", "time": NaN}')]))
+
+    (told,) = exchange.ask([Question(Topic.BOOK_TICKER)], 1_000)
+
+    assert told.failure is not None
+
+
+def test_a_broken_connection_does_not_repeat_what_the_last_answer_said() -> None:
+    """The library leaves the previous response standing after a transport failure."""
+    now = [NOW_MS]
+    wire = Wire([said([], x_mbx_used_weight_1m="2390"), requests.ConnectionError()])
+    exchange, _ = an_exchange(wire, lambda: now[0])
+    exchange.ask([Question(Topic.POSITION)], 1_000)
+    now[0] += 60_000
+
+    exchange.ask([Question(Topic.POSITION)], 1_000)
+
+    assert exchange.usage().weight_used == 0
+    assert exchange.usage().consecutive_failures == 1
+
+
+def test_a_block_never_gets_shorter() -> None:
+    """Answers of one burst come in any order."""
+    meter = UsageMeter(2_400)
+    meter.block(9_000)
+
+    meter.block(5_000)
+
+    assert meter.usage(0).blocked_until_ms == 9_000

@@ -548,6 +548,17 @@ def test_a_stop_may_go_when_a_tighter_one_rests_for_everything() -> None:
             id="an entry may still add",
         ),
         pytest.param(
+            [
+                an_order(OLD),
+                an_order(replace(NEW, quantity=D("0.016"))),
+                an_order(
+                    an_entry(quantity="0.004"), OrderStatus.UNKNOWN, quantity_filled=D("0.002")
+                ),
+            ],
+            {},
+            id="an entry of unknown fate counts whole",
+        ),
+        pytest.param(
             [an_order(OLD), an_order(a_stop(LONG, -364, revision=2))], {}, id="the other is wider"
         ),
         pytest.param(

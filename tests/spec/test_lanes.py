@@ -148,14 +148,13 @@ def test_a_peer_that_does_not_finish_is_cut_at_the_deadline(
         started = time.monotonic()
 
         (outcome,) = exchange.send([Permit(CANCEL, 5, 2_000)], PATIENCE_MS)
-        (told,) = exchange.ask([Question(Topic.POSITION)], PATIENCE_MS)
+        answers = exchange.ask([Question(Topic.POSITION)] * ABANDONED_MAX, PATIENCE_MS)
 
         assert time.monotonic() - started < 2 * PATIENCE_MS / 1000 + 0.3
         assert outcome.fate is Fate.UNKNOWN
         assert outcome.dead_after_ms >= 2_005
-        assert told.failure is not None
-        assert told.failure.fate == "indeterminate"
-        assert not pool.is_stuck  # the cut lanes have ended
+        assert [a.failure.fate for a in answers if a.failure] == ["indeterminate"] * len(answers)
+        assert not pool.is_stuck  # the lanes were cut, not left hanging
 
 
 @pytest.mark.parametrize(

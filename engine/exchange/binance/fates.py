@@ -27,7 +27,8 @@ CODES_THROTTLED = frozenset({-1008})
 CODES_CLOCK = frozenset({-1021, -5028})
 CODE_KEY_REFUSED = -2015
 # The only answers of a 503 that are certain failures; any other one may have executed.
-_SURE_FAILURES = ("service unavailable", "unable to process your request")
+# A page of some proxy in between may say the same words: only these very messages count.
+_SURE_FAILURES = ("service unavailable", "internal error; unable to process your request")
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,14})")
 _PAUSE_S = {429: 60.0, 418: 120.0}  # when the exchange names none: its window, its shortest ban
 
@@ -104,7 +105,8 @@ def _of_status(
     if status == 403:
         return Unavailable(said, code=number)
     if status == 503:
-        if number in CODES_THROTTLED or _is_sure_failure(message, response):
+        raw = message if number or response is None else response.text
+        if number in CODES_THROTTLED or _is_sure_failure(raw):
             return Unavailable(said, code=number)
         return Indeterminate(said, code=number)
     if 400 <= status < 500 and status != 408 and number < 0:
@@ -122,7 +124,7 @@ def _of_code(
     if code in CODES_THROTTLED or code in CODES_CLOCK:
         return Unavailable(said, code=code)
     if code in CODES_UNKNOWN_FATE:
-        if _is_sure_failure(message, None):
+        if _is_sure_failure(message):
             return Unavailable(said, code=code)
         return Indeterminate(f"HTTP {status}: {said}", code=code)
     return Rejected(code, message)
@@ -151,11 +153,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = inner if isinstance(inner, BaseException) else None
 
 
-def _is_sure_failure(message: str, response: Response | None) -> bool:
-    said = message.lower()
-    if response is not None:
-        said += response.text[:2000].lower()
-    return "unknown error" not in said and any(words in said for words in _SURE_FAILURES)
+def _is_sure_failure(message: str) -> bool:
+    return message.strip().lower().startswith(_SURE_FAILURES)
 
 
 def _pause_s(status: int, message: str, response: Response | None, now_ms: int) -> float:
