@@ -76,7 +76,11 @@ class Moment:
 
 
 class Play:
-    """Runs a world along a time line."""
+    """Runs a world along a time line.
+
+    ``absences`` is when the keeper was dead, ``struck`` what became of the faults that ``Calm``
+    ended.
+    """
 
     def __init__(self, world: World, inbox: Path, moments: Iterable[Moment]) -> None:
         """Put ``world`` on the time line; documents appear in the folder ``inbox``."""
@@ -88,7 +92,10 @@ class Play:
         self._dead: list[tuple[int, Kill]] = []
         self._rises_ms: int | None = None
         self._doom: Kill | None = None
-        self.died_at: list[int] = []
+        self.absences: list[tuple[int, int]] = []
+        self.lost_stores = 0
+        self.kills_wanted = 0
+        self.struck: list[dict[str, object]] = []
         world.meanwhile = self._meanwhile
 
     def add(self, at_ms: int, what: Happening) -> None:
@@ -128,12 +135,14 @@ class Play:
         if self._rises_ms is not None and now_ms >= self._rises_ms:
             self._rises_ms, kill = None, self._doom or Kill()
             self._doom = None
+            self.lost_stores += kill.lose_store
+            self.absences[-1] = (self.absences[-1][0], now_ms)
             world.rise(lose_store=kill.lose_store)
 
     def _died(self, kill: Kill) -> None:
         now_ms = self._world.clock.now_ms
-        self.died_at.append(now_ms)
         self._doom, self._rises_ms = kill, now_ms + kill.dead_ms
+        self.absences.append((now_ms, self._rises_ms))
 
     def _meanwhile(self, now_ms: int) -> None:
         """Let happen what is due; kills wait until the tick is over."""
@@ -142,6 +151,7 @@ class Play:
             venue = self._world.venue
             match what:
                 case Kill():
+                    self.kills_wanted += 1
                     self._dead.append((at_ms, what))
                 case Appear():
                     self._write(what, at_ms)
@@ -155,6 +165,7 @@ class Play:
                     venue.inject(what.terms)
                 case Calm():
                     venue.advance(at_ms)
+                    self.struck += venue.faults()
                     venue.clear_faults()
 
     def _write(self, appear: Appear, at_ms: int) -> None:

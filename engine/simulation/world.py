@@ -78,12 +78,12 @@ class World:
         self.latency_ms = latency_ms
         self.ticks = 0
         self.kills = 0
-        self.requests = 0
         self.mortality = Mortality()
         self.meanwhile: Callable[[int], None] | None = None
         self.notes: list[str] = []
         self._inbox = inbox
         self._listener = listener
+        self._spent = 0
         self._in_a_row = 0
         self._due_ms = start_ms
         self.store = self._new_store()
@@ -115,6 +115,11 @@ class World:
             )
         )
 
+    @property
+    def requests_made(self) -> int:
+        """Return how many requests left so far, the dead keepers' included."""
+        return self._spent + (0 if self._exchange is None else self._exchange.usage().requests)
+
     def die(self) -> None:
         """Abandon every object of the keeper; what it wrote down stays."""
         if self.keeper is None:
@@ -122,7 +127,6 @@ class World:
         self.kills += 1
         self._count_requests()
         self.keeper = None
-        self._exchange = None
         self.mortality.spare()
         self._in_a_row = 0
 
@@ -205,8 +209,9 @@ class World:
 
     def _count_requests(self) -> None:
         if self._exchange is not None:
-            self.requests += self._exchange.usage().requests
+            self._spent += self._exchange.usage().requests
             self._exchange.close()
+            self._exchange = None
 
 
 class _Latency:

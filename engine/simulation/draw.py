@@ -1,0 +1,206 @@
+"""From a seed a small world: market, account, settings, decisions, faults, hands and deaths.
+
+Everything follows from ``random.Random`` made here of profile and seed; no clock, no global state.
+A profile says which kinds of trouble there are: ``calm`` knows kills between ticks, and nothing
+else; ``faulty`` breaks requests and kills at any call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+
+from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
+from engine.domain.terms import WorkingPrice
+from engine.simulation.analyst import Kind, Wish
+from engine.simulation.markets import Gap, Market
+from engine.simulation.play import Calm, Fault, Happening, Kill
+from engine.venue.settings import VenueSettings
+
+START_MS = 1_767_607_200_000
+"""2026-01-05T10:00:00Z, a Monday: the day and the week have a past, and hours to go."""
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One small world; moments are milliseconds after the start."""
+
+    seed: int
+    market: Market
+    venue: VenueSettings
+    limits: Limits
+    latency_ms: int
+    length_ms: int
+    wishes: tuple[Wish, ...]
+    happenings: tuple[tuple[int, Happening], ...]
+
+
+Trouble = Callable[[Random, int], list[tuple[int, Happening]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of weather: what goes wrong besides the market."""
+
+    name: str
+    trouble: Trouble
+
+
+def draw(seed: int, profile: Profile) -> Drawn:
+    """Return the world of ``seed`` under ``profile``: the same one every time."""
+    chance = Random(f"{profile.name} {seed}")
+    length_ms = chance.choice((6, 10, 10, 15, 20, 30)) * MINUTE_MS
+    market = _market(chance, length_ms)
+    return Drawn(
+        seed=seed,
+        market=market,
+        venue=_venue(chance, market),
+        limits=_limits(chance),
+        latency_ms=chance.choice((2, 10, 20, 40, 90)),
+        length_ms=length_ms,
+        wishes=_wishes(chance, length_ms),
+        happenings=tuple(sorted(profile.trouble(chance, length_ms), key=lambda h: h[0])),
+    )
+
+
+def _market(chance: Random, length_ms: int) -> Market:
+    walk, stretches = chance.choice(
+        (("calm", (8, 20, 40)), ("trend", (2, 5, 10)), ("chop", (1, 2, 4)))
+    )
+    count = chance.choice((0, 0, 1, 2)) if length_ms else 0
+    gaps = sorted(chance.randrange(length_ms) for _ in range(count))
+    return Market(
+        walk=walk,
+        seed=chance.getrandbits(32),
+        start_price=Decimal(chance.randint(200_000, 1_200_000)) / 10,
+        stretch=Decimal(chance.choice(stretches)),
+        gaps=tuple(Gap(at, Decimal(chance.randint(-80, 80)) / 10_000) for at in gaps),
+        length_ms=length_ms,
+    )
+
+
+def _venue(chance: Random, market: Market) -> VenueSettings:
+    touch = chance.choice((None, "0.001", "0.002", "0.004", "0.008", "0.02"))
+    return VenueSettings(
+        wallet=Decimal(chance.choice((800, 1500, 5000))),
+        first_price=market.start_price,
+        touch_quantity=None if touch is None else Decimal(touch),
+        slippage_ticks=chance.choice((0, 0, 1, 5)),
+        market_streams=(),
+        log_reads=False,
+    )
+
+
+def _limits(chance: Random) -> Limits:
+    return replace(
+        Limits(),
+        cooldown_ms=chance.choice((0, 60, 900)) * SECOND_MS,
+        trades_per_day_max=chance.choice((3, 20)),
+        on_flat=chance.choice(tuple(HoldOrClose)),
+        on_opposite=chance.choice(tuple(HoldOrClose)),
+        post_only=chance.random() < 0.2,
+        reenter_wait_ms=chance.choice((5, 60)) * SECOND_MS,
+        entry_timeout_ms=chance.choice((60, 240, 900)) * SECOND_MS,
+        working_price=chance.choice(tuple(WorkingPrice)),
+        no_split=chance.choice(tuple(NoSplit)),
+        breakeven_crossed=chance.choice(tuple(KeepOrClose)),
+        min_interval_ms=chance.choice((1, 5)) * SECOND_MS,
+        pivot_k=chance.choice((1, 3)),
+        daily_drawdown_limit_pct=Decimal(chance.choice((-2, -20))),
+    )
+
+
+_KINDS = (
+    *(Kind.LONG, Kind.SHORT) * 5,
+    *(Kind.REFINE,) * 4,
+    *(Kind.RESEND, Kind.OPPOSITE, Kind.BROKEN) * 2,
+    Kind.FLAT,
+    Kind.STALE,
+    Kind.REMOVE,
+)
+
+
+def _wishes(chance: Random, length_ms: int) -> tuple[Wish, ...]:
+    """Draw an act of the analytics job every minute or five, the first at once."""
+    first = chance.choice((Kind.LONG, Kind.SHORT))
+    wishes = [Wish(chance.randint(0, 20_000), first, chance.getrandbits(32))]
+    at_ms = wishes[0].at_ms
+    while True:
+        at_ms += chance.choice((5, 30, 60, 120, 300)) * SECOND_MS + chance.randrange(SECOND_MS)
+        if at_ms >= length_ms:
+            return tuple(wishes)
+        wishes.append(Wish(at_ms, chance.choice(_KINDS), chance.getrandbits(32)))
+
+
+def kills_between_ticks(chance: Random, length_ms: int) -> list[tuple[int, Happening]]:
+    """Draw a death now and then, between two ticks, the store surviving."""
+    return [
+        (chance.randrange(length_ms), Kill(dead_ms=chance.choice((0, 0, 50, 2_000, 30_000))))
+        for _ in range(chance.choice((0, 0, 1, 2)))
+    ]
+
+
+def broken_requests(chance: Random, length_ms: int) -> list[tuple[int, Happening]]:
+    """Draw broken requests, and deaths at any call, in the first four fifths of the time."""
+    lasting_ms = length_ms * 4 // 5
+    found: list[tuple[int, Happening]] = [(lasting_ms, Calm())]
+    count = chance.randint(3, 14)
+    found += [(chance.randrange(lasting_ms), Fault(_fault(chance))) for _ in range(count)]
+    for _ in range(chance.choice((0, 1, 2, 3))):
+        kill = Kill(
+            dead_ms=chance.choice((0, 0, 50, 2_000, 30_000)),
+            call=chance.randrange(12),
+            is_after=chance.random() < 0.5,
+        )
+        found.append((chance.randrange(lasting_ms), kill))
+    return found
+
+
+REQUEST_FAULTS = (
+    "reply_lost_before",
+    "reply_lost_after",
+    "timeout_before",
+    "timeout_after",
+    "refused_connection",
+    "http_503_unknown",
+    "http_503_unavailable",
+    "http_503_internal",
+    "throttled",
+    "garbage_body",
+    "slow",
+)
+_MATCHES: tuple[dict[str, str], ...] = (
+    {},
+    {"verb": "POST"},
+    {"verb": "POST", "path": "algoOrder"},
+    {"verb": "POST", "path": "/order"},
+    {"verb": "DELETE"},
+    {"verb": "GET"},
+    {"role": "entry"},
+    {"role": "stop_primary"},
+    {"role": "stop_floor"},
+    {"role": "tp1"},
+)
+
+
+def _fault(chance: Random) -> dict[str, object]:
+    fault: dict[str, object] = {
+        "kind": chance.choice(REQUEST_FAULTS),
+        "match": chance.choice(_MATCHES),
+        "times": chance.choice((1, 1, 2, 5)),
+    }
+    if fault["kind"] == "slow":
+        fault["delay_ms"] = chance.choice((300, 1_500, 4_000))
+    return fault
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (Profile("calm", kills_between_ticks), Profile("faulty", broken_requests))
+}
+"""Every profile there is, by name."""

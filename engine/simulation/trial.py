@@ -1,0 +1,220 @@
+"""One small world from beginning to end: play it, let it calm down, close it, judge it.
+
+After the drawn time the feed stands still and faults end: then the keeper must come to rest, and,
+told to flatten, leave neither position nor order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.domain.condition import Command
+from engine.domain.identity import OrderRole
+from engine.read.documents import Document, level_document
+from engine.read.trades import confirmed, trade_documents
+from engine.simulation.analyst import Analyst, Kind, Wish
+from engine.simulation.causes import Naked, Pace, Span
+from engine.simulation.checkers import History
+from engine.simulation.draw import START_MS, Drawn
+from engine.simulation.log import Event, Filled, Placed, read_log
+from engine.simulation.play import Calm, Compose, Moment, Play
+from engine.simulation.told import fill_documents, order_documents
+from engine.simulation.verdict import Evidence, States, Violation, cells, digest_of, judge
+from engine.simulation.world import World
+from engine.store.reading import ReadStore
+from engine.tick import TickReport
+from engine.venue.api import Venue
+
+CONVERGE_TICKS = 20
+REST_TICKS = 3
+"""So many empty plans in a row are rest."""
+
+FLATTEN_MS = 120_000
+_QUIET_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class Trial:
+    """What became of one seed; plain data, for sending between processes."""
+
+    seed: int
+    violations: tuple[Violation, ...] = ()
+    naked: tuple[Naked, ...] = ()
+    totals: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    effective: Counter[str] = field(default_factory=Counter)
+    states: tuple[str, ...] = ()
+    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ticks_to_converge: int | None = None
+    digest: str = ""
+    cpu_s: float = 0.0
+
+
+class _Rest:
+    """Counts ticks until the keeper rests."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.empty = 0
+
+    def seen(self, report: TickReport) -> bool:
+        """Return whether to stop: at rest, or out of patience."""
+        self.ticks += 1
+        life = report.ledger.life
+        is_covered = life is None or not life.is_open or life.uncovered_quantity == 0
+        self.empty = self.empty + 1 if report.plan.is_empty and is_covered else 0
+        return self.empty == REST_TICKS or self.ticks >= CONVERGE_TICKS + REST_TICKS
+
+    @property
+    def needed(self) -> int | None:
+        """Return after how many ticks it rested, None when it did not."""
+        return self.ticks - REST_TICKS if self.empty >= REST_TICKS else None
+
+
+def run_trial(drawn: Drawn) -> Trial:
+    """Play and judge one small world."""
+    venue = Venue(drawn.venue, now_ms=START_MS, seed=drawn.seed)
+    venue.feed_from(drawn.market.feed(START_MS))
+    with TemporaryDirectory(prefix="keeper-trial-") as folder:
+        inbox = Path(folder)
+        world = World(venue, inbox, drawn.limits, start_ms=START_MS, latency_ms=drawn.latency_ms)
+        try:
+            return _Course(drawn, world, inbox).run()
+        finally:
+            world.close()
+
+
+class _Course:
+    """The stages of one trial."""
+
+    def __init__(self, drawn: Drawn, world: World, inbox: Path) -> None:
+        self._drawn = drawn
+        self._world = world
+        self._analyst = Analyst()
+        moments = [Moment(START_MS + w.at_ms, self._composed(w)) for w in drawn.wishes]
+        moments += [Moment(START_MS + at_ms, what) for at_ms, what in drawn.happenings]
+        self._play = Play(world, inbox, moments)
+        self._broken: list[Violation] = []
+        self._needed: int | None = None
+
+    def run(self) -> Trial:
+        """Play every stage, then judge."""
+        try:
+            self._play.run(START_MS + self._drawn.length_ms)
+            self._come_to_rest()
+            self._flatten()
+        except Exception as error:  # noqa: BLE001 - a keeper that breaks is a finding, not an end
+            self._fault("converged", f"the keeper broke: {type(error).__name__}: {error}")
+        return self._judged()
+
+    def _composed(self, wish: Wish) -> Compose:
+        return Compose(lambda world, at_ms: self._analyst.write(wish, world, at_ms))
+
+    def _come_to_rest(self) -> None:
+        world, rest = self._world, _Rest()
+        self._play.add(world.clock.now_ms, Calm())
+        self._play.run(world.clock.now_ms + _QUIET_MS, rest.seen)
+        self._needed = rest.needed
+        if rest.needed is None:
+            self._fault("converged", f"still acting after {CONVERGE_TICKS} quiet ticks")
+
+    def _flatten(self) -> None:
+        world = self._world
+        now_ms = world.clock.now_ms
+        self._play.add(now_ms, self._composed(Wish(0, Kind.FLAT, 0)))
+        world.store.add_command(Command.FLATTEN, by="trial", why="the end", at_ms=now_ms)
+        self._play.run(now_ms + FLATTEN_MS, self._is_over)
+        venue = world.venue
+        rest = [o.client_id for o in venue.book.open.values()]
+        rest += [o.client_id for o in venue.algo.open.values()]
+        held = [p.quantity for p in venue.house.account.positions.values() if p.quantity]
+        if rest or held:
+            text = f"after flatten: position {held or 0}, orders {', '.join(sorted(rest)) or 0}"
+            self._fault("no_leftovers", text)
+
+    def _is_over(self, report: TickReport) -> bool:
+        return report.ledger.life is None and report.plan.is_empty and not report.ledger.orders
+
+    def _fault(self, checker: str, detail: str) -> None:
+        self._broken.append(Violation(checker, self._world.clock.now_ms, 0, "flat", detail))
+
+    def _judged(self) -> Trial:
+        world, entries = self._world, self._world.venue.log_after(0)
+        events = read_log(entries)
+        history = History(events, end_ms=world.clock.now_ms)
+        reader = ReadStore.beside(world.store.desk)
+        is_whole = not self._broken and not self._play.lost_stores
+        evidence = Evidence(
+            entries,
+            events,
+            history,
+            Pace(world.interval_ms, world.latency_ms),
+            [Span(died_ms, rose_ms) for died_ms, rose_ms in self._play.absences],
+            trade_documents(reader),
+            is_whole,
+        )
+        violations, naked = judge(evidence)
+        states = States(history)
+        levels = _levels(reader)
+        deaths = [died_ms for died_ms, _ in self._play.absences]
+        struck = [str(f["kind"]) for f in self._play.struck if f["struck"]]
+        return Trial(
+            seed=self._drawn.seed,
+            violations=(*violations, *self._broken),
+            naked=naked,
+            totals=self._totals(events, levels),
+            injected=Counter(str(e["fault"]) for e in entries if e["kind"] == "fault")
+            + Counter(kill=self._play.kills_wanted),
+            effective=Counter(struck) + Counter(kill=len(deaths)),
+            states=states.seen,
+            cells=cells(entries, states, deaths),
+            ticks_to_converge=self._needed,
+            digest=digest_of(
+                {
+                    "orders": order_documents(entries),
+                    "fills": fill_documents(entries),
+                    "levels": levels,
+                    "events": [
+                        {name: row[name] for name in _EVENT}
+                        for row in reader.events(limit=1_000_000)
+                    ],
+                }
+            ),
+        )
+
+    def _totals(self, events: list[Event], levels: list[Document]) -> Counter[str]:
+        world = self._world
+        placed = [e for e in events if isinstance(e, Placed) and e.is_own()]
+        lives = {e.own_id.generation for e in placed if e.own_id is not None}
+        primaries = {
+            (e.own_id.generation, e.trigger_price)
+            for e in placed
+            if e.own_id is not None and e.is_own(OrderRole.STOP_PRIMARY)
+        }
+        return Counter(
+            lives=len(lives),
+            sim_ms=world.clock.now_ms - START_MS,
+            ticks=world.ticks,
+            requests=world.requests_made,
+            orders=len(placed),
+            fills=sum(1 for e in events if isinstance(e, Filled)),
+            stop_moves=len(primaries) - len({generation for generation, _ in primaries}),
+            kills=len(self._play.absences),
+            halts=len(world.store.halts()),
+            levels=len(levels),
+        )
+
+
+_EVENT = ("at_ms", "tick", "kind", "reason", "order_id", "generation", "text", "data")
+
+
+def _levels(reader: ReadStore) -> list[Document]:
+    lives = sorted(reader.lives(limit=100_000), key=lambda life: life.generation)
+    return [
+        {"generation": life.generation, **level_document(level)}
+        for life in lives
+        for level in confirmed(reader, life.generation)
+    ]

@@ -1,0 +1,155 @@
+"""What is said of one small world: every breach by its checker, the states, the cells, the digest.
+
+Judged from the venue's log; only ``trade_record`` holds the store's trades against that log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.domain.identity import ClientOrderId
+from engine.domain.numbers import plain
+from engine.read.documents import Document
+from engine.simulation.causes import Naked, Pace, Span, naked_with_causes, state_of
+from engine.simulation.checkers import Finding, History, executed_once, never_widened
+from engine.simulation.cover import Picture
+from engine.simulation.log import Changed, Event, Filled, Placed
+
+Entry = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One breach in one world."""
+
+    checker: str
+    at_ms: int
+    life: int
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The venue's log of one world, and what stands beside it."""
+
+    entries: Sequence[Entry]
+    events: Sequence[Event]
+    history: History
+    pace: Pace
+    imposed: Sequence[Span]
+    trades: Sequence[Document]
+    is_store_whole: bool
+
+
+def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
+    """Return every breach, oldest first, and every uncovered stretch."""
+    naked = naked_with_causes(evidence.history, evidence.pace, evidence.imposed)
+    findings = [("covered", f) for n in naked if (f := n.finding) is not None]
+    findings += [("never_widened", f) for f in never_widened(evidence.history).findings]
+    findings += [("executed_once", f) for f in executed_once(evidence.history).findings]
+    findings += [("never_flipped", f) for f in _flips(evidence.events)]
+    findings += [("foreign_untouched", f) for f in _touched(evidence.events)]
+    if evidence.is_store_whole:
+        findings += [("trade_record", f) for f in _records(evidence)]
+    states = States(evidence.history)
+    violations = (
+        Violation(checker, f.at_ms, states.life_at(f.at_ms), states.at(f.at_ms), f.detail)
+        for checker, f in findings
+    )
+    return tuple(sorted(violations, key=lambda v: (v.at_ms, v.checker, v.detail))), naked
+
+
+class States:
+    """Where the life stood when, from the venue's log."""
+
+    def __init__(self, history: History) -> None:
+        self._spans = [(p.at_ms, state_of(p), _generation(p)) for p in history.pictures()]
+        self._starts = [at_ms for at_ms, _, _ in self._spans]
+
+    def at(self, at_ms: int) -> str:
+        """Return the state at a moment, the latest one where several share it."""
+        index = bisect_right(self._starts, at_ms) - 1
+        return "flat" if index < 0 else self._spans[index][1]
+
+    def life_at(self, at_ms: int) -> int:
+        """Return the generation at a moment, 0 for none yet."""
+        index = bisect_right(self._starts, at_ms)
+        return max((g for _, _, g in self._spans[:index]), default=0)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Return every state there was, sorted."""
+        return tuple(sorted({state for _, state, _ in self._spans}))
+
+
+def cells(
+    entries: Iterable[Entry], states: States, deaths: Iterable[int]
+) -> Counter[tuple[str, str]]:
+    """Return how often each fault struck in each state; a death is a fault called ``kill``."""
+    found = Counter(
+        (str(e["fault"]), states.at(_int(e["at_ms"])))
+        for e in entries
+        if e["kind"] == "request" and "fault" in e
+    )
+    found.update(("kill", states.at(at_ms)) for at_ms in deaths)
+    return found
+
+
+def digest_of(parts: Mapping[str, object]) -> str:
+    """Return the digest of one world's outcome: orders, fills, levels, events."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _flips(events: Iterable[Event]) -> Iterable[Finding]:
+    held = None
+    for event in events:
+        if isinstance(event, Filled):
+            if held is not None and held * event.position < 0:
+                text = f"{event.client_id} took {plain(held)} to {plain(event.position)}"
+                yield Finding(event.at_ms, text)
+            held = event.position
+
+
+def _touched(events: Sequence[Event]) -> Iterable[Finding]:
+    names = {e.exchange_id: e.client_id for e in events if isinstance(e, Placed)}
+    for event in events:
+        if isinstance(event, Changed) and event.by == "api" and event.status == "CANCELED":
+            name = names.get(event.exchange_id, event.client_id)
+            if ClientOrderId.parse(name) is None:
+                yield Finding(event.at_ms, f"{name} is not ours and was cancelled")
+
+
+def _records(evidence: Evidence) -> Iterable[Finding]:
+    """Hold the fills of the store's trades against the venue's, one by one."""
+    theirs = {
+        str(e["trade_id"]): (str(e["price"]), str(e["quantity"]), _int(e["at_ms"]))
+        for e in evidence.entries
+        if e["kind"] == "fill"
+    }
+    ours: set[str] = set()
+    for trade in evidence.trades:
+        fills = trade["fills"]
+        for fill in fills if isinstance(fills, list) else []:
+            number = str(fill["fill_id"])
+            if number in ours:
+                yield Finding(0, f"fill {number} stands in two trades")
+            ours.add(number)
+            if number not in theirs or theirs[number][:2] != (fill["price"], fill["quantity"]):
+                yield Finding(0, f"fill {number} of the store is not the venue's")
+    for number in sorted(theirs.keys() - ours):
+        yield Finding(theirs[number][2], f"fill {number} stands in no trade of the store")
+
+
+def _generation(picture: Picture) -> int:
+    return max((o.own_id.generation for o in picture.own() if o.own_id is not None), default=0)
+
+
+def _int(value: object) -> int:
+    return int(str(value))
