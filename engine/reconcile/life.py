@@ -14,6 +14,7 @@ from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import OrderStatus
 from engine.domain.position import LevelState, Life, StopLevel
+from engine.domain.terms import WorkingPrice
 
 CLEAN_READS = 2
 INCOME_WAIT_MS = 60_000
@@ -138,7 +139,7 @@ def fold_cover(
         since_ms = _uncovered_since(ledger, life, now_ms) if uncovered > 0 else now_ms
     elapsed_ms = max(now_ms - since_ms, 0)
     before = uncovered if life.accounted_ms is None else life.uncovered_quantity
-    crossed = _is_crossed(life, observation, limits)
+    crossed = _is_crossed(ledger, life, observation, limits)
     drifts = []
     if uncovered > 0 and life.uncovered_quantity == 0:
         drifts.append(
@@ -174,9 +175,13 @@ def _uncovered_since(ledger: Ledger, life: Life, now_ms: int) -> int:
     return min(max(ended, default=life.opened_ms or now_ms), now_ms)
 
 
-def _is_crossed(life: Life, observation: Observation, limits: Limits) -> bool:
-    """Return whether last and working price both lie beyond the level in force."""
-    prices = (observation.last_price, observation.working(limits.working_price))
+def _is_crossed(ledger: Ledger, life: Life, observation: Observation, limits: Limits) -> bool:
+    """Return whether last and working price both lie beyond the level in force.
+
+    While an entry may fill, stops fire on the last price (RULES E4): then it alone decides.
+    """
+    working = limits.working_price if ledger.entries_are_final else WorkingPrice.LAST
+    prices = (observation.last_price, observation.working(working))
     return all(p is not None and is_behind(life.side, life.level_in_force, p) for p in prices)
 
 
