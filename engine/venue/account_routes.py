@@ -1,64 +1,49 @@
-"""The endpoints of account and position (exchange reference, section 5.4)."""
+"""The endpoints that read and change settings, and the listen key (reference, 4.1 and 5.4)."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.venue import params
 from engine.venue.codes import Code, refuse
+from engine.venue.listing import rate_limits
 from engine.venue.margin import bracket_of, notional_max
-from engine.venue.market_routes import rate_limits
-from engine.venue.replies import OrderShapes
 from engine.venue.routes import Route, Security, Table
-from engine.venue.text import ZERO, fixed, plain, short
+from engine.venue.text import ZERO, plain
 
 if TYPE_CHECKING:
-    from engine.venue.account import Position
     from engine.venue.algo import AlgoBook
     from engine.venue.house import House
     from engine.venue.matching import RegularBook
     from engine.venue.params import Parameters
 
 Json = dict[str, object]
-WEEK_MS = 7 * 24 * 3600 * 1000
 MARGIN_TYPES = frozenset({"ISOLATED", "CROSSED"})
 SUCCESS: Json = {"code": 200, "msg": "success"}
-ZERO8 = "0.00000000"
 
 
 class AccountRoutes:
-    """What belongs to the one account."""
+    """Settings of account and symbol, rights of the key, the user stream's key."""
 
-    __slots__ = ("_algo", "_book", "_house", "_shapes", "_symbol")
+    __slots__ = ("_algo", "_book", "_house", "_symbol")
 
     def __init__(self, house: House, book: RegularBook, algo: AlgoBook) -> None:
         """Serve the account of the house."""
         self._house = house
         self._book = book
         self._algo = algo
-        self._shapes = OrderShapes(house.settings)
         self._symbol = house.settings.symbol
 
     def table(self) -> Table:
         """Return the routes."""
         key = Security.KEY
         return {
-            ("GET", "/fapi/v2/positionRisk"): Route(self.position_risk_v2, 5),
-            ("GET", "/fapi/v3/positionRisk"): Route(self.position_risk_v3, 5),
-            ("GET", "/fapi/v2/account"): Route(self.account_v2, 5),
-            ("GET", "/fapi/v3/account"): Route(self.account_v3, 5),
-            ("GET", "/fapi/v2/balance"): Route(self.balance, 5),
-            ("GET", "/fapi/v3/balance"): Route(self.balance, 5),
             ("GET", "/fapi/v1/accountConfig"): Route(self.account_config, 5),
             ("GET", "/fapi/v1/symbolConfig"): Route(self.symbol_config, 5),
-            ("GET", "/fapi/v1/userTrades"): Route(self.user_trades, 5),
-            ("GET", "/fapi/v1/income"): Route(self.income, 30),
             ("GET", "/fapi/v1/leverageBracket"): Route(self.leverage_bracket, 1),
             ("GET", "/fapi/v1/commissionRate"): Route(self.commission_rate, 20),
             ("GET", "/fapi/v1/apiTradingStatus"): Route(self.trading_status, 1),
             ("GET", "/fapi/v1/adlQuantile"): Route(self.adl_quantile, 5),
-            ("GET", "/fapi/v1/forceOrders"): Route(self.force_orders, 20),
             ("GET", "/fapi/v1/rateLimit/order"): Route(self.order_limits, 1),
             ("GET", "/fapi/v1/positionSide/dual"): Route(self.position_mode, 30),
             ("POST", "/fapi/v1/positionSide/dual"): Route(self.set_position_mode, 1),
@@ -72,248 +57,6 @@ class AccountRoutes:
             ("DELETE", "/fapi/v1/listenKey"): Route(self.close_listen_key, 1, key),
             ("GET", "/sapi/v1/account/apiRestrictions"): Route(self.restrictions, 1),
         }
-
-    # -- positions and balances ------------------------------------------------------------------
-
-    def _positions(self) -> list[Position]:
-        """Return the positions as a reader gets to see them."""
-        house = self._house
-        account = house.account
-        if house.faults.armed:
-            lag = house.faults.lag_ms("position", house.clock.now)
-            if lag:
-                return list(account.positions_at(house.clock.now - lag).values())
-        return list(account.positions.values())
-
-    def position_risk_v2(self, given: Parameters) -> list[Json]:
-        """List the symbol's positions, flat ones included."""
-        params.optional_symbol(given, self._symbol)
-        house = self._house
-        account, mark = house.account, house.market.mark
-        largest = plain(notional_max(house.settings.brackets, account.leverage))
-        rows = []
-        for one in self._positions():
-            row = self._common_row(one, mark)
-            row["leverage"] = str(account.leverage)
-            row["maxNotionalValue"] = largest
-            row["marginType"] = "isolated" if account.isolated else "cross"
-            row["isolatedMargin"] = fixed(self._isolated_margin(one, mark), 8)
-            row["isAutoAddMargin"] = "false"
-            rows.append(row)
-        return rows
-
-    def position_risk_v3(self, given: Parameters) -> list[Json]:
-        """List positions that are open or have open orders."""
-        params.optional_symbol(given, self._symbol)
-        house = self._house
-        account, mark = house.account, house.market.mark
-        shown = house.switches.flat_position_row == "present" or bool(self._book.open)
-        rows = []
-        for one in self._positions():
-            if not one.quantity and not shown:
-                continue
-            row = self._common_row(one, mark)
-            initial = account.initial_margin(one, mark)
-            row["marginAsset"] = house.settings.asset
-            row["isolatedMargin"] = short(self._isolated_margin(one, mark), 8)
-            row["initialMargin"] = fixed(initial + account.order_margin, 8)
-            row["maintMargin"] = fixed(account.maintenance(one, mark), 8)
-            row["positionInitialMargin"] = fixed(initial, 8)
-            row["openOrderInitialMargin"] = short(account.order_margin, 8)
-            row["adl"] = 2 if one.quantity else 0
-            bids, asks = self._open_notionals()
-            row["bidNotional"], row["askNotional"] = short(bids, 8), short(asks, 8)
-            rows.append(row)
-        return rows
-
-    def _common_row(self, one: Position, mark: Decimal) -> Json:
-        quantity_digits = self._house.instrument.quantity_precision
-        liquidation = self._house.account.liquidation_price(one, mark)
-        return {
-            "symbol": self._symbol,
-            "positionSide": one.side,
-            "positionAmt": fixed(one.quantity, quantity_digits),
-            "entryPrice": _price(one.entry_price),
-            "breakEvenPrice": _price(one.break_even),
-            "markPrice": fixed(mark, 8),
-            "unRealizedProfit": fixed(one.unrealized(mark), 8),
-            "liquidationPrice": short(liquidation, 8),
-            "notional": fixed(one.quantity * mark, 8),
-            "isolatedWallet": short(one.isolated_wallet, 8),
-            "updateTime": one.updated_ms,
-        }
-
-    def _isolated_margin(self, one: Position, mark: Decimal) -> Decimal:
-        if not self._house.account.isolated or not one.quantity:
-            return ZERO
-        return one.isolated_wallet + one.unrealized(mark)
-
-    def _open_notionals(self) -> tuple[Decimal, Decimal]:
-        bids = asks = ZERO
-        for order in self._book.open.values():
-            if order.reduces:
-                continue
-            if order.sign > 0:
-                bids += order.remaining * order.price
-            else:
-                asks += order.remaining * order.price
-        return bids, asks
-
-    def _totals(self) -> dict[str, Decimal]:
-        account, mark = self._house.account, self._house.market.mark
-        held = [p for p in account.positions.values() if p.quantity]
-        initial = sum((account.initial_margin(p, mark) for p in held), ZERO)
-        unrealized = account.unrealized(mark)
-        available = account.available(mark)
-        return {
-            "initial": initial + account.order_margin,
-            "maintenance": sum((account.maintenance(p, mark) for p in held), ZERO),
-            "wallet": account.wallet,
-            "unrealized": unrealized,
-            "margin_balance": account.wallet + unrealized,
-            "position_initial": initial,
-            "order_initial": account.order_margin,
-            "cross_wallet": account.cross_wallet,
-            "cross_unrealized": ZERO if account.isolated else unrealized,
-            "available": available,
-            "withdrawable": max(ZERO, min(available, account.cross_wallet)),
-        }
-
-    def account_v3(self, _: Parameters) -> Json:
-        """Tell totals, the one asset, and active positions."""
-        totals = {name: fixed(value, 8) for name, value in self._totals().items()}
-        reply = _account_totals(totals)
-        reply["assets"] = [_asset_row(self._house, totals)]
-        mark = self._house.market.mark
-        reply["positions"] = [
-            self._account_row(one, mark) for one in self._positions() if one.quantity
-        ]
-        return reply
-
-    def account_v2(self, _: Parameters) -> Json:
-        """Tell what v3 tells and the account's settings, flat positions included."""
-        house = self._house
-        account, mark = house.account, house.market.mark
-        totals = {name: fixed(value, 8) for name, value in self._totals().items()}
-        reply: Json = {
-            "feeTier": 0,
-            "feeBurn": True,
-            "canTrade": True,
-            "canDeposit": True,
-            "canWithdraw": True,
-            "updateTime": 0,
-            "multiAssetsMargin": account.multi_assets,
-            "tradeGroupId": -1,
-        }
-        reply.update(_account_totals(totals))
-        asset = _asset_row(house, totals)
-        asset["marginAvailable"] = True
-        reply["assets"] = [asset]
-        bids, asks = self._open_notionals()
-        rows = []
-        for one in self._positions():
-            row = self._account_row(one, mark)
-            row["positionInitialMargin"] = row["initialMargin"]
-            row["openOrderInitialMargin"] = short(account.order_margin, 8)
-            row["leverage"] = str(account.leverage)
-            row["isolated"] = account.isolated
-            row["entryPrice"] = _price(one.entry_price)
-            row["breakEvenPrice"] = _price(one.break_even)
-            row["maxNotional"] = plain(notional_max(house.settings.brackets, account.leverage))
-            row["bidNotional"], row["askNotional"] = short(bids, 8), short(asks, 8)
-            rows.append(row)
-        reply["positions"] = rows
-        return reply
-
-    def _account_row(self, one: Position, mark: Decimal) -> Json:
-        account = self._house.account
-        return {
-            "symbol": self._symbol,
-            "positionSide": one.side,
-            "positionAmt": fixed(one.quantity, self._house.instrument.quantity_precision),
-            "unrealizedProfit": fixed(one.unrealized(mark), 8),
-            "isolatedMargin": short(self._isolated_margin(one, mark), 8),
-            "notional": fixed(one.quantity * mark, 8),
-            "isolatedWallet": short(one.isolated_wallet, 8),
-            "initialMargin": fixed(account.initial_margin(one, mark), 8),
-            "maintMargin": fixed(account.maintenance(one, mark), 8),
-            "updateTime": one.updated_ms,
-        }
-
-    def balance(self, _: Parameters) -> list[Json]:
-        """Tell the balance of the one asset."""
-        totals = {name: fixed(value, 8) for name, value in self._totals().items()}
-        account = self._house.account
-        return [
-            {
-                "accountAlias": "SgsR",
-                "asset": self._house.settings.asset,
-                "balance": totals["wallet"],
-                "crossWalletBalance": totals["cross_wallet"],
-                "crossUnPnl": totals["cross_unrealized"],
-                "availableBalance": totals["available"],
-                "maxWithdrawAmount": totals["withdrawable"],
-                "marginAvailable": True,
-                "updateTime": account.updated_ms,
-            }
-        ]
-
-    # -- history ---------------------------------------------------------------------------------
-
-    def user_trades(self, given: Parameters) -> list[Json]:
-        """List own executions, by id, order or time; the window is at most a week."""
-        params.symbol(given, self._symbol)
-        start, end = params.whole(given, "starttime"), params.whole(given, "endtime")
-        if start is not None and end is not None and end - start > WEEK_MS:
-            raise refuse(Code.INTERVAL_TOO_LONG, 7)
-        if start is not None and end is None:
-            end = start + WEEK_MS
-        house = self._house
-        trades = self._book.past.trades_in(
-            params.whole(given, "fromid"),
-            params.whole(given, "orderid"),
-            start,
-            end,
-            params.limit(given, 500, 1000),
-        )
-        lag = house.switches.visible_after_ms
-        if house.faults.armed:
-            lag = max(lag, house.faults.lag_ms("fills", house.clock.now))
-        newest = house.clock.now - lag
-        return [self._shapes.trade(one) for one in trades if one.accepted_ms <= newest]
-
-    def income(self, given: Parameters) -> list[Json]:
-        """List movements of the wallet."""
-        params.optional_symbol(given, self._symbol)
-        kind = given.get("incometype")
-        start, end = params.whole(given, "starttime"), params.whole(given, "endtime")
-        rows = params.limit(given, 100, 1000)
-        first_day = self._house.clock.exchange - WEEK_MS
-        if start is None and end is None:
-            start = first_day
-        found = [
-            one
-            for one in self._house.account.incomes
-            if (not kind or one.kind == kind)
-            and (start is None or one.time_ms >= start)
-            and (end is None or one.time_ms <= end)
-        ]
-        page = params.whole(given, "page") or 1
-        return [self._shapes.income(one) for one in found[(page - 1) * rows : page * rows]]
-
-    def force_orders(self, given: Parameters) -> list[Json]:
-        """List liquidation and ADL closes."""
-        params.optional_symbol(given, self._symbol)
-        prefixes = {"LIQUIDATION": "autoclose-", "ADL": "adl_autoclose"}
-        wanted = given.get("autoclosetype")
-        chosen = tuple(prefix for name, prefix in prefixes.items() if not wanted or name == wanted)
-        rows = params.limit(given, 50, 100)
-        found = (
-            [o for o in self._book.past.orders if o.client_id.startswith(chosen)] if chosen else []
-        )
-        return [self._shapes.read(one) for one in found[-rows:]]
-
-    # -- settings --------------------------------------------------------------------------------
 
     def account_config(self, _: Parameters) -> Json:
         """Tell the account's settings."""
@@ -565,43 +308,3 @@ class AccountRoutes:
         """End the key; the open socket hears that it expired."""
         self._house.outbox.close_key()
         return {}
-
-
-def _price(value: Decimal) -> str:
-    """Return an average price: as many decimals as it has, but at least one."""
-    text = short(value, 11)
-    return text if "." in text else f"{text}.0"
-
-
-def _account_totals(totals: dict[str, str]) -> Json:
-    return {
-        "totalInitialMargin": totals["initial"],
-        "totalMaintMargin": totals["maintenance"],
-        "totalWalletBalance": totals["wallet"],
-        "totalUnrealizedProfit": totals["unrealized"],
-        "totalMarginBalance": totals["margin_balance"],
-        "totalPositionInitialMargin": totals["position_initial"],
-        "totalOpenOrderInitialMargin": totals["order_initial"],
-        "totalCrossWalletBalance": totals["cross_wallet"],
-        "totalCrossUnPnl": totals["cross_unrealized"],
-        "availableBalance": totals["available"],
-        "maxWithdrawAmount": totals["withdrawable"],
-    }
-
-
-def _asset_row(house: House, totals: dict[str, str]) -> Json:
-    return {
-        "asset": house.settings.asset,
-        "walletBalance": totals["wallet"],
-        "unrealizedProfit": totals["unrealized"],
-        "marginBalance": totals["margin_balance"],
-        "maintMargin": totals["maintenance"],
-        "initialMargin": totals["initial"],
-        "positionInitialMargin": totals["position_initial"],
-        "openOrderInitialMargin": totals["order_initial"],
-        "crossWalletBalance": totals["cross_wallet"],
-        "crossUnPnl": totals["cross_unrealized"],
-        "availableBalance": totals["available"],
-        "maxWithdrawAmount": totals["withdrawable"],
-        "updateTime": house.account.updated_ms,
-    }

@@ -24,6 +24,8 @@ from engine.venue.market_events import MarketEvents
 from engine.venue.market_routes import MarketRoutes
 from engine.venue.matching import RegularBook
 from engine.venue.order_routes import OrderRoutes
+from engine.venue.position_routes import PositionRoutes
+from engine.venue.record_routes import RecordRoutes
 from engine.venue.request_faults import Mishap, mishap_of
 from engine.venue.routes import Route, Security
 from engine.venue.settings import VenueSettings
@@ -74,6 +76,8 @@ class Venue:
         self._routes = {
             **MarketRoutes(house, self.funding).table(),
             **self.order_routes.table(),
+            **PositionRoutes(house, self.book).table(),
+            **RecordRoutes(house, self.book).table(),
             **account_routes.table(),
         }
         self._feed: Iterator[PricePoint] | None = None
