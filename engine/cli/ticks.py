@@ -20,6 +20,9 @@ from engine.store.lease import LeaseRow
 from engine.tick import TickReport
 from engine.vitals import Process, troubles, vitals
 
+ROUTINE = frozenset({"min_interval", "min_step"})
+"""Holds that come and go with every step of a trailing stop."""
+
 
 class TickDocuments:
     """Makes a ``keeper/status/1`` document of each tick this process ran."""
@@ -110,6 +113,8 @@ class Teller:
         self._troubles = frozenset(code for code, _ in found)
         holds = frozenset((hold.rule, hold.reason) for hold in report.plan.holds)
         for rule, reason in sorted(holds - self._holds):
+            if reason in ROUTINE:
+                continue
             detail = next(
                 h.detail for h in report.plan.holds if (h.rule, h.reason) == (rule, reason)
             )

@@ -7,9 +7,8 @@ the venue's milliseconds, quantities positive except ``position``, which is sign
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeGuard
 
 from engine.domain.identity import ClientOrderId, OrderRole
 
@@ -45,7 +44,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An order took another status; ``by`` is who did it: api, hand or market."""
+    """An order took another status; ``by`` is who caused it: api, hand or exchange."""
 
     n: int
     at_ms: int
@@ -88,29 +87,19 @@ Entry = Mapping[str, object]
 def read_log(entries: Iterable[Entry]) -> list[Event]:
     """Return the events of the venue's log entries, oldest first.
 
-    An order's first entry is its placement, whatever its status. A request is noted after what
-    it caused, so a cancel is ``api`` when the next request is a DELETE that names the order (or
-    none, which means all); any other cancel is ``hand``, every other end ``market``.
+    An order's first entry is its placement, whatever its status.
     """
     events: list[Event] = []
     seen: set[str] = set()
-    cancelled: list[int] = []
     for entry in entries:
         kind = entry.get("kind")
-        if kind == "request":
-            for index in cancelled:
-                events[index] = _by_request(events[index], entry)
-            cancelled.clear()
-        elif kind == "order":
+        if kind == "order":
             exchange_id = _exchange_id(entry)
             if exchange_id not in seen:
                 seen.add(exchange_id)
                 events.append(_placed(entry, exchange_id))
             if str(entry["status"]) != "NEW":
-                change = _changed(entry, exchange_id)
-                events.append(change)
-                if change.by == "hand":
-                    cancelled.append(len(events) - 1)
+                events.append(_changed(entry, exchange_id))
         elif kind == "fill":
             events.append(_filled(entry))
     return events
@@ -147,30 +136,15 @@ def _placed(entry: Entry, exchange_id: str) -> Placed:
 
 
 def _changed(entry: Entry, exchange_id: str) -> Changed:
-    status = str(entry["status"])
     return Changed(
         _int(entry["n"]),
         _int(entry["at_ms"]),
         str(entry["book"]),
         exchange_id,
-        status,
-        "hand" if status == "CANCELED" else "market",
+        str(entry["status"]),
+        str(entry["by"]),
         str(entry["client_id"]),
     )
-
-
-def _by_request(event: Event, request: Entry) -> Event:
-    if not isinstance(event, Changed) or request.get("verb") != "DELETE":
-        return event
-    given = request.get("parameters")
-    ids = ("origclientorderid", "clientalgoid", "orderid", "algoid")
-    named = [str(given[name]) for name in ids if name in given] if _is_mapping(given) else []
-    is_meant = not named or {event.client_id, event.exchange_id.partition(":")[2]} & {*named}
-    return replace(event, by="api") if is_meant else event
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, Mapping)
 
 
 def _filled(entry: Entry) -> Filled:

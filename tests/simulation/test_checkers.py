@@ -77,13 +77,13 @@ def honest() -> list[Event]:
         fill(3_000, ENTRY, "0.005", "0.005"),
         FLOOR,
         fill(4_000, ENTRY, "0.008", "0.013"),
-        change(4_000, ENTRY, "FILLED", by="market"),
+        change(4_000, ENTRY, "FILLED", by="exchange"),
         MOVED,
         change(20_100, FIRST, "CANCELED"),
-        change(30_000, MOVED, "TRIGGERED", by="market"),
+        change(30_000, MOVED, "TRIGGERED", by="exchange"),
         fill(30_000, MOVED, "0.013", "0"),
-        change(30_000, MOVED, "FINISHED", by="market"),
-        change(30_001, FLOOR, "EXPIRED", by="market"),
+        change(30_000, MOVED, "FINISHED", by="exchange"),
+        change(30_001, FLOOR, "EXPIRED", by="exchange"),
     ]
 
 
@@ -132,8 +132,8 @@ def test_a_stop_for_less_than_the_position_leaves_the_rest_naked() -> None:
 def test_a_triggered_stop_that_does_not_execute_covers_for_two_seconds_only() -> None:
     """RULES A1: stuck in TRIGGERING is as good as gone (field lesson 4)."""
     events: list[Event] = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013")]
-    events += [change(5_000, FIRST, "TRIGGERING", by="market")]
-    events += [change(5_900, FIRST, "TRIGGERED", by="market")]
+    events += [change(5_000, FIRST, "TRIGGERING", by="exchange")]
+    events += [change(5_900, FIRST, "TRIGGERED", by="exchange")]
 
     windows = naked_windows(history(events))
 

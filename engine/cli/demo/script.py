@@ -226,7 +226,8 @@ def configuration(folder: Path, urls: Mapping[str, str]) -> dict[str, object]:
         "decisions": "decisions",
         "exchange": {"rest_url": urls["rest_url"], "stream_url": urls["stream_url"]},
         "store": {"url": "sqlite:///keeper.db", "spool": "keeper.spool"},
-        "loop": {"interval_s": 0.25},
+        # Quicker looks would use up the exchange's request weight and slow the stop down.
+        "loop": {"interval_s": 0.8},
         "ticks": {"record": "all"},
         # The scripted market moves two percent in a minute; the gate must not call that a storm.
         "risk": {"volatility_max_pct": 10},
