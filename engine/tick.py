@@ -126,5 +126,5 @@ def attention(
     if decision is None or decision.side is None:
         return Attention.IDLE
     is_fresh = now_ms - decision.made_ms <= limits.decision_stale_ms
-    is_used = any(p.decision_id == decision.id for p in ledger.past)
+    is_used = ledger.has_used(decision.id)
     return Attention.WATCHFUL if is_fresh and not is_used else Attention.IDLE

@@ -127,7 +127,7 @@ def _state_of(report: TickReport, decision: Decision, refusals: list[str]) -> st
     ledger, limits = report.ledger, report.situation.limits
     life = ledger.life
     is_in_use = life is not None and life.decision_id == decision.id
-    if is_in_use or any(p.decision_id == decision.id for p in ledger.past):
+    if is_in_use or ledger.has_used(decision.id):
         return "used"
     if report.now_ms - decision.made_ms > limits.decision_stale_ms:
         return "stale"

@@ -10,6 +10,9 @@ from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
 from engine.domain.position import ExitReason, LevelState, Life, StopLevel
 
+NOT_SENT = "not_sent"
+"""Why a life ended of which nothing ever reached the exchange."""
+
 
 @dataclass(frozen=True, slots=True)
 class PastLife:
@@ -64,6 +67,13 @@ class Ledger:
         return tuple(
             o for o in self.orders if o.generation == generation and (not roles or o.role in roles)
         )
+
+    def has_used(self, decision_id: str) -> bool:
+        """Return whether a life was armed for this decision (RULES D2, E6).
+
+        A life whose stop never left us used nothing up.
+        """
+        return any(p.decision_id == decision_id and p.withdrawn != NOT_SENT for p in self.past)
 
     @property
     def earlier_orders(self) -> tuple[Order, ...]:

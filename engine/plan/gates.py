@@ -85,7 +85,7 @@ def decision_fresh(situation: Situation, entry: Entry) -> GateResult:
 
 def decision_unused(situation: Situation, entry: Entry) -> GateResult:
     """D2: a decision opens once; whatever arrived while a position existed is consumed."""
-    used = any(p.decision_id == entry.decision.id for p in situation.ledger.past)
+    used = situation.ledger.has_used(entry.decision.id)
     closed_ms = max(
         (p.closed_ms for p in situation.ledger.past if p.opened_ms is not None), default=0
     )
@@ -339,6 +339,13 @@ def store_writable(situation: Situation, entry: Entry) -> GateResult:
     return _gate("store_writable", situation.condition.is_store_writable)
 
 
+def budget_free(situation: Situation, entry: Entry) -> GateResult:
+    """H4: entries stop at half of the request weight."""
+    condition = situation.condition
+    limit = condition.weight_limit // 2
+    return _gate("budget_free", condition.weight_used < limit, condition.weight_used, limit)
+
+
 def breaker_closed(situation: Situation, entry: Entry) -> GateResult:
     """DESIGN 7: an exchange in trouble is not entered."""
     return _gate("breaker_closed", not situation.condition.is_breaker_open)
@@ -385,5 +392,6 @@ GATES: tuple[Gate, ...] = (
     not_halted,
     store_writable,
     breaker_closed,
+    budget_free,
     stop_while_flat,
 )
