@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.domain.action import CancelOrder, Halt, Outcome, PlaceOrder, Plan
 from engine.domain.condition import Command, Condition, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
-from engine.domain.errors import StoreUnavailable, Unavailable
+from engine.domain.errors import Indeterminate, Rejected, StoreUnavailable, Unavailable
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
@@ -230,7 +230,7 @@ class Keeper:
         """Measure the exchange's clock again; keep the old anchor when that fails."""
         try:
             self._parts.gateway.anchor_clock()
-        except Unavailable as error:
+        except (Rejected, Unavailable, Indeterminate) as error:
             self._parts.note(f"clock not measured: {error}")
 
     def _anchor_if_needed(self) -> None:
