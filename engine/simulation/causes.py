@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.domain.identity import OrderRole
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import plain
 from engine.domain.terms import Phase
 from engine.simulation.checkers import STOPS, Finding, History, Window, naked_windows
 from engine.simulation.cover import Picture
-from engine.simulation.log import Changed, Filled
+from engine.simulation.log import Changed, Event, Filled
 
 NO_CAUSE = "none"
 STOP_SPENT = "stop_spent"
@@ -120,17 +120,23 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
     cause = first.cause
     if isinstance(cause, Changed):
         return STOP_REMOVED if cause.by == "hand" else NO_CAUSE
-    if not isinstance(cause, Filled) or cause.own_id is None:
+    own = cause.own_id if isinstance(cause, Filled) else None
+    if own is None or own.role is not OrderRole.ENTRY:
         return NO_CAUSE
-    if cause.own_id.role is OrderRole.ENTRY:
-        # The armed stop fired on a first part while the rest of the entry could still fill (E8).
-        generation = cause.own_id.generation
-        for picture in pictures:
-            if picture.at_ms > first.at_ms:
-                break
-            fired = picture.cause
-            if isinstance(fired, Filled) and fired.own_id is not None:
-                own = fired.own_id
-                if own.generation == generation and own.role in STOPS:
-                    return STOP_SPENT
-    return NO_CAUSE
+    # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8).
+    is_spent = any(
+        _is_spent_stop(picture.cause, own.generation)
+        for picture in pictures
+        if picture.at_ms <= first.at_ms
+    )
+    return STOP_SPENT if is_spent else NO_CAUSE
+
+
+def _is_spent_stop(event: Event | None, generation: int) -> bool:
+    if not isinstance(event, Changed) or event.by != "exchange" or event.status not in _SPENT:
+        return False
+    own = ClientOrderId.parse(event.client_id)
+    return own is not None and own.generation == generation and own.role in STOPS
+
+
+_SPENT = frozenset({"FINISHED", "REJECTED", "EXPIRED"})

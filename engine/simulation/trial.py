@@ -22,8 +22,16 @@ from engine.simulation.draw import START_MS, Drawn
 from engine.simulation.log import Event, Filled, Placed, read_log
 from engine.simulation.play import Calm, Compose, Moment, Play
 from engine.simulation.told import fill_documents, order_documents
-from engine.simulation.verdict import Evidence, States, Violation, cells, digest_of, judge
-from engine.simulation.world import World
+from engine.simulation.verdict import (
+    Evidence,
+    States,
+    Violation,
+    broken_spans,
+    cells,
+    digest_of,
+    judge,
+)
+from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
 from engine.tick import TickReport
 from engine.venue.api import Venue
@@ -147,12 +155,14 @@ class _Course:
         history = History(events, end_ms=world.clock.now_ms)
         reader = ReadStore.beside(world.store.desk)
         is_whole = not self._broken and not self._play.lost_stores
+        imposed = [Span(died_ms, rose_ms) for died_ms, rose_ms in self._play.absences]
+        imposed += broken_spans(entries, PATIENCE_MS)
         evidence = Evidence(
             entries,
             events,
             history,
             Pace(world.interval_ms, world.latency_ms),
-            [Span(died_ms, rose_ms) for died_ms, rose_ms in self._play.absences],
+            imposed,
             trade_documents(reader),
             is_whole,
         )

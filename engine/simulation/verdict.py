@@ -88,6 +88,19 @@ class States:
         return tuple(sorted({state for _, state, _ in self._spans}))
 
 
+_WAITS = ("timeout", "slow", "executed_late")
+
+
+def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
+    """Return when requests were broken: for the patience of one, or for its instant."""
+    return [
+        Span(at_ms, at_ms + (patience_ms if str(e["fault"]).startswith(_WAITS) else 1))
+        for e in entries
+        if e["kind"] == "request" and e.get("fault")
+        for at_ms in (_int(e["at_ms"]),)
+    ]
+
+
 def cells(
     entries: Iterable[Entry], states: States, deaths: Iterable[int]
 ) -> Counter[tuple[str, str]]:
