@@ -15,6 +15,7 @@ import pytest
 from engine.domain.decision import Decided, Inbox, LiquidationZone, Refusal, TrailMode
 from engine.domain.limits import Limits
 from engine.intake import MEANINGS, Code, Intake
+from engine.intake import folder as folder_module
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "decisions" / "examples"
@@ -521,6 +522,25 @@ def test_deleting_the_refused_document_does_not_bring_the_old_decision_back(
     assert renewed.suspended_since_ms is None
 
 
+def test_a_valid_document_of_the_same_moment_lifts_only_in_the_refused_ones_place(
+    tmp_path: Path,
+) -> None:
+    """Beside it, nobody can know which of the two was meant; in its place it is a correction."""
+    broken = changed(SAMPLE, "confidence", 7)
+    put(tmp_path, "b.json", broken)
+    intake = an_intake(tmp_path)
+    intake.look(NOW_MS, 0)
+
+    put(tmp_path, "a.json", SAMPLE, at_s=1001)
+    beside = intake.look(NOW_MS, 0)
+    put(tmp_path, "b.json", changed(SAMPLE, "confidence", 0.7), at_s=1002)
+    corrected = intake.look(NOW_MS, 0)
+
+    assert beside.decision is not None
+    assert beside.suspended_since_ms == NOW_MS
+    assert corrected.suspended_since_ms is None
+
+
 def test_an_older_refused_document_suspends_nothing(tmp_path: Path) -> None:
     put(tmp_path, "a.json", SAMPLE)
     put(tmp_path, "b.json", changed({**SAMPLE, "sl": 0}, "timestamp_iso", at("04:00")), at_s=1001)
@@ -599,19 +619,24 @@ def test_the_adopted_decision_itself_stays_valid(tmp_path: Path) -> None:
     assert looked_at(tmp_path, SAMPLE, adopted_ms=MADE_MS).decision is not None
 
 
-def test_two_writes_that_share_a_signature_are_told_apart(tmp_path: Path) -> None:
-    """The file system's clock ticks every few milliseconds: a file is read once more next look."""
-    path = put(tmp_path, "decision.json", SAMPLE)
+def test_two_writes_that_share_a_signature_are_told_apart_and_then_nothing_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a coarse file system clock: a change is read once more at the next look, then trusted."""
+    monkeypatch.setattr(folder_module, "_signature", lambda status: (1, status.st_size, 1, 1))
     intake = an_intake(tmp_path)
-    intake.look(NOW_MS, 0)
+    stops = (90380, 90381, 90382, 90383)
+    seen = []
 
-    with path.open("r+") as file:
-        file.write(json.dumps(changed(SAMPLE, "sl", 90381)))
-    os.utime(path, (1000, 1000))
-    decision = intake.look(NOW_MS, 0).decision
+    for stop in stops:
+        put(tmp_path, "decision.json", changed(SAMPLE, "sl", stop))
+        decision = intake.look(NOW_MS, 0).decision
+        assert decision is not None
+        seen.append(decision.stop_loss)
+        if stop == 90382:
+            intake.look(NOW_MS, 0)
 
-    assert decision is not None
-    assert decision.stop_loss == Decimal(90381)
+    assert seen == [90380, 90381, 90382, 90382]
 
 
 def test_the_original_text_is_kept_for_the_store(tmp_path: Path) -> None:
