@@ -73,7 +73,10 @@ def ensure(
     if found is not None:
         return found
     child = start(folder, options=options, port=port)
-    return await_ready(folder, child, wait_s=wait_s)
+    access = await_ready(folder, child, wait_s=wait_s)
+    # It outlives us on purpose; without a word Popen would complain that nobody waited for it.
+    child.returncode = 0
+    return access
 
 
 def options_of(paper: Paper, symbol: str) -> tuple[str, ...]:
