@@ -6,6 +6,7 @@ failure in the wrong row either repeats an order that executed or gives up one t
 
 from __future__ import annotations
 
+import socket
 import ssl
 from decimal import Decimal
 from http.client import RemoteDisconnected
@@ -19,6 +20,10 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.observation import Question, Topic
 from engine.domain.order import OrderTerms
 from engine.domain.terms import ActionClass, Book, Fate, OrderSide, OrderType
+from engine.exchange.binance.adapter import BinanceExchange
+from engine.exchange.binance.client import BinanceAccess, LaneClient
+from engine.exchange.binance.clock import ExchangeClock
+from engine.exchange.binance.lanes import InlineLanes
 from engine.exchange.port import Permit
 from engine.venue.values import Reply
 from tests.canned import NOW_MS, Wire, an_exchange, said
@@ -326,3 +331,22 @@ def test_a_finished_stop_that_hides_its_child_is_completed_by_the_child() -> Non
 
     assert "'filled'" in str(told.value)
     assert "orderId=77" in wire.asked[1][2]
+
+
+def test_what_is_kept_of_a_failure_holds_no_signed_query_and_no_address() -> None:
+    """Texts go to logs and store, and must be the same on every run."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        access = BinanceAccess(
+            f"http://127.0.0.1:{nobody.getsockname()[1]}", "key", "secret", "BTCUSDT"
+        )
+        lanes = InlineLanes(LaneClient(access))
+        exchange = BinanceExchange(access, lanes, ExchangeClock(lambda: NOW_MS))
+
+        (told,) = exchange.ask([Question(Topic.POSITION)], 1_000)
+
+    lanes.close()
+    assert told.failure is not None
+    assert told.failure.fate == "unavailable"
+    assert "refused" in told.failure.text
+    assert not [w for w in ("signature", "0x", "timestamp") if w in told.failure.text]

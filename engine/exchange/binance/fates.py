@@ -30,6 +30,7 @@ CODE_KEY_REFUSED = -2015
 # A page of some proxy in between may say the same words: only these very messages count.
 _SURE_FAILURES = ("service unavailable", "internal error; unable to process your request")
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,14})")
+_UNFIT = re.compile(r"(?<=\?)\S+|<[\w.]+ object at 0x\w+>|\(host=.*?\)")
 _PAUSE_S = {429: 60.0, 418: 120.0}  # when the exchange names none: its window, its shortest ban
 
 
@@ -131,7 +132,8 @@ def _of_code(
 
 
 def _of_transport(error: requests.RequestException) -> KnownFate:
-    said = f"{type(error).__name__}: {_shown(str(error))}"
+    *_, inner = _chain(error)
+    said = f"{type(error).__name__}: {_shown(str(inner))}"
     never_left = (requests.ConnectTimeout, InvalidURL, InvalidSchema, MissingSchema)
     if isinstance(error, never_left):
         return Unavailable(said)
@@ -170,5 +172,6 @@ def _pause_s(status: int, message: str, response: Response | None, now_ms: int) 
 
 
 def _shown(message: str) -> str:
-    line = " ".join(message.split())
+    """Return a message fit to be kept: one line, no signed query, no memory address."""
+    line = _UNFIT.sub("…", " ".join(message.split()))
     return line if len(line) <= 200 else f"{line[:197]}..."
