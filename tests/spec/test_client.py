@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import sys
 from decimal import Decimal
@@ -10,9 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from engine.domain.action import CancelOrder
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.observation import Question, Topic
+from engine.domain.terms import ActionClass, Book
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.usage import UsageMeter
+from engine.exchange.port import Permit
 from tests.canned import ACCESS, NOW_MS, Wire, an_exchange, said
 from tests.wire.payloads import ACCOUNT, BRACKETS, SYMBOL, TRADE
 
@@ -182,3 +187,39 @@ def test_a_block_never_gets_shorter() -> None:
     meter.block(5_000)
 
     assert meter.usage(0).blocked_until_ms == 9_000
+
+
+def test_every_signature_covers_the_raw_text_that_is_sent() -> None:
+    """The exchange verifies what it received, byte by byte, up to the signature itself."""
+    wire = Wire([said([]), said({"code": -2011, "msg": "Unknown order sent."}, 400)])
+    exchange, _ = an_exchange(wire)
+    name = ClientOrderId("7f3aq2", 1, OrderRole.TP1, 1)
+    cancel = CancelOrder(name, Book.ALGO, ActionClass.MANAGE, "rule", "reason")
+
+    exchange.ask([Question(Topic.OPEN_ORDERS)], 1_000)
+    exchange.send([Permit(cancel, NOW_MS, 5_000)], 1_000)
+
+    for _, _, sent in wire.asked:
+        text, _, signature = sent.partition("&signature=")
+        assert text.startswith(("recvWindow", "clientAlgoId"))
+        assert signature == hmac.new(b"secret", text.encode(), "sha256").hexdigest()
+
+
+def test_a_call_without_a_stamp_signs_nothing() -> None:
+    client = LaneClient(ACCESS)
+
+    with pytest.raises(ValueError, match="stamp"):
+        client.futures_account_config()
+
+
+def test_a_parameter_without_value_is_neither_signed_nor_sent() -> None:
+    wire = Wire([said([])])
+    client = LaneClient(ACCESS)
+    client.session = wire
+    client.prepare(lambda: NOW_MS, 5_000, 1_000)
+
+    client.futures_get_open_orders(symbol="BTCUSDT", orderId=None)
+
+    text, _, signature = wire.asked[0][2].partition("&signature=")
+    assert "orderId" not in text
+    assert signature == hmac.new(b"secret", text.encode(), "sha256").hexdigest()
