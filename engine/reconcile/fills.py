@@ -1,4 +1,4 @@
-"""Folding executions in, once each, by the exchange's trade id (lessons 7, 33; DESIGN section 6)."""
+"""Folding executions in, once each, by the exchange's trade id (lessons 7, 33)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[
     """Return the ledger with new fills named and counted, and those fills."""
     names = _names(ledger, observation)
     known = {fill.fill_id: fill for fill in ledger.fills}
-    fresh: list[Fill] = []
     since_ms = ledger.life.armed_ms if ledger.life is not None else observation.now_ms
-    for fill in () if observation.fills is None else observation.fills.value:
-        if fill.fill_id not in known and fill.at_ms >= since_ms:
-            fresh.append(_named(fill, names))
+    told = () if observation.fills is None else observation.fills.value
+    fresh = [
+        _named(fill, names)
+        for fill in {fill.fill_id: fill for fill in told}.values()
+        if fill.fill_id not in known and fill.at_ms >= since_ms
+    ]
     named = tuple(_named(fill, names) for fill in ledger.fills)
     fills = tuple(sorted((*named, *fresh), key=lambda f: (f.at_ms, int(f.fill_id))))
     if fills == ledger.fills:

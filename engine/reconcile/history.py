@@ -38,9 +38,7 @@ def fold_history(ledger: Ledger, observation: Observation) -> Ledger:
     return replace(ledger, generation=generation, past=(*ledger.past, *recovered))
 
 
-def _past_life(
-    generation: int, orders: list[tuple[ClientOrderId, OrderReport]]
-) -> PastLife | None:
+def _past_life(generation: int, orders: list[tuple[ClientOrderId, OrderReport]]) -> PastLife | None:
     """Return a life read from its orders, None unless an entry of it was ever sent."""
     entries = [(own, r) for own, r in orders if own.role is OrderRole.ENTRY]
     if not entries:

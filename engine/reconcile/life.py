@@ -8,11 +8,11 @@ from decimal import Decimal
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId, OrderRole
-from engine.domain.ledger import Ledger, PastLife
+from engine.domain.ledger import NOT_SENT, Ledger, PastLife
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
-from engine.domain.order import OrderStatus
+from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, StopLevel
 from engine.domain.terms import WorkingPrice
 
@@ -83,11 +83,16 @@ def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
         taken = sum((o.quantity_filled for o in tp1), ZERO)
         if life.entry_final_ms is None:
             life = replace(life, entry_final_ms=now_ms, base_quantity=life.quantity)
-        elif taken == 0 and life.base_quantity != life.quantity:
+        elif taken == 0 and life.base_quantity != life.quantity and not _is_in_doubt(tp1):
             life = replace(life, base_quantity=life.quantity)  # somebody added or cut
         if life.tp1_done_ms is None and taken > 0 and all(o.status.is_final for o in tp1):
             life = replace(life, tp1_done_ms=now_ms)
     return ledger.with_life(life)
+
+
+def _is_in_doubt(tp1: tuple[Order, ...]) -> bool:
+    """Return whether TP1 may just have executed: then the position is no new base (RULES F6)."""
+    return any(o.may_rest and not o.is_confirmed_resting for o in tp1)
 
 
 def _role(client_id: str, life: Life) -> OrderRole | None:
@@ -136,10 +141,10 @@ def fold_cover(
     is_loose = cover.level is not None and life.side.is_tighter(life.level_in_force, cover.level)
     since_ms = life.accounted_ms
     if since_ms is None:
-        since_ms = _uncovered_since(ledger, life, now_ms) if uncovered > 0 else now_ms
+        since_ms = _uncovered_since(ledger, life, observation) if uncovered > 0 else now_ms
     elapsed_ms = max(now_ms - since_ms, 0)
     before = uncovered if life.accounted_ms is None else life.uncovered_quantity
-    crossed = _is_crossed(ledger, life, observation, limits)
+    crossed = _is_crossed(ledger, life, observation, limits, is_covered=uncovered == 0)
     drifts = []
     if uncovered > 0 and life.uncovered_quantity == 0:
         drifts.append(
@@ -169,20 +174,46 @@ def fold_cover(
     return ledger.with_life(life), drifts
 
 
-def _uncovered_since(ledger: Ledger, life: Life, now_ms: int) -> int:
-    """Return since when a position first seen uncovered can have been so (RULES A2)."""
-    ended = [o.finished_ms for o in ledger.of_life() if o.role.is_stop and o.finished_ms]
-    return min(max(ended, default=life.opened_ms or now_ms), now_ms)
+def _uncovered_since(ledger: Ledger, life: Life, observation: Observation) -> int:
+    """Return since when a position first seen uncovered can have been so (RULES A2).
 
-
-def _is_crossed(ledger: Ledger, life: Life, observation: Observation, limits: Limits) -> bool:
-    """Return whether last and working price both lie beyond the level in force.
-
-    While an entry may fill, stops fire on the last price (RULES E4): then it alone decides.
+    Since the first fill where no stop ever rested; else since the last stop ended, or the last
+    fill that enlarged the position.
     """
+    stops = [o for o in ledger.of_life() if o.role.is_stop]
+    now_ms = observation.now_ms
+    if not any(o.rested_ms is not None for o in stops):
+        return min(life.opened_ms or now_ms, now_ms)
+    told = {
+        f.value.client_id: f.value.updated_ms
+        for f in observation.lookups
+        if isinstance(f.value, OrderReport) and f.value.status.is_final
+    }
+    since = [told.get(str(o.id), o.finished_ms) for o in stops if o.finished_ms is not None]
+    since += [f.at_ms for f in ledger.fills if f.side is life.side.opening]
+    return min(max(since, default=now_ms), now_ms)
+
+
+def _is_crossed(
+    ledger: Ledger, life: Life, observation: Observation, limits: Limits, *, is_covered: bool
+) -> bool:
+    """Return whether price has passed the level, yet the position stands (RULES C1, F4).
+
+    A stop is judged by its own working price. Where cover is missing, by the one a new stop would
+    work on: last while an entry may fill (RULES E4), else as configured.
+    """
+    side = life.side
+    for order in ledger.of_life(OrderRole.STOP_PRIMARY):
+        trigger, price = order.terms.trigger_price, observation.working(order.terms.working_price)
+        if trigger is None or price is None or order.rested_ms is None or order.status.is_final:
+            continue
+        if is_behind(side, trigger, price):
+            return True
+    if is_covered:
+        return False
     working = limits.working_price if ledger.entries_are_final else WorkingPrice.LAST
-    prices = (observation.last_price, observation.working(working))
-    return all(p is not None and is_behind(life.side, life.level_in_force, p) for p in prices)
+    price = observation.working(working)
+    return price is not None and is_behind(side, life.level_in_force, price)
 
 
 def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
@@ -197,7 +228,6 @@ def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
     )
     if not is_over:
         return ledger
-    life = _with_funding(life, observation)
     own_open = [r for r in observation.open_reports or () if r.own_id is not None]
     is_clean = (
         observation.open_reports is not None
@@ -214,19 +244,21 @@ def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
     return ledger.with_life(replace(life, clean_reads=reads, swept_ms=swept_ms))
 
 
-def _with_funding(life: Life, observation: Observation) -> Life:
-    """Return the life with the funding the exchange says it paid or received."""
-    if observation.income is None or life.opened_ms is None or life.closed_ms is None:
-        return life
+def fold_funding(ledger: Ledger, observation: Observation) -> Ledger:
+    """Return the ledger with the funding the exchange says the life paid or received (F5)."""
+    life = ledger.life
+    if life is None or observation.income is None or life.opened_ms is None:
+        return ledger
+    until_ms = observation.now_ms if life.closed_ms is None else life.closed_ms
     funding = sum(
         (
             line.amount
             for line in observation.income.value
-            if line.kind == "FUNDING_FEE" and life.opened_ms <= line.at_ms <= life.closed_ms
+            if line.kind == "FUNDING_FEE" and life.opened_ms <= line.at_ms <= until_ms
         ),
         ZERO,
     )
-    return replace(life, funding=funding)
+    return ledger.with_life(replace(life, funding=funding))
 
 
 def _past(ledger: Ledger, life: Life) -> Ledger:
@@ -237,7 +269,7 @@ def _past(ledger: Ledger, life: Life) -> Ledger:
         opened_ms=life.opened_ms,
         closed_ms=life.closed_ms or life.swept_ms or 0,
         exit_reason=life.exit_reason,
-        withdrawn=life.withdrawing if life.opened_ms is None else None,
+        withdrawn=_why_withdrawn(ledger, life),
     )
     return replace(
         ledger,
@@ -245,5 +277,13 @@ def _past(ledger: Ledger, life: Life) -> Ledger:
         orders=tuple(o for o in ledger.orders if o.may_rest),
         fills=(),
         levels=(),
-        past=(*ledger.past, past),
+        past=(*(p for p in ledger.past if p.generation != life.generation), past),
     )
+
+
+def _why_withdrawn(ledger: Ledger, life: Life) -> str | None:
+    """Return why a life that never opened ended, None for one that opened."""
+    if life.opened_ms is not None:
+        return None
+    was_answered = any(o.rested_ms is not None or o.code for o in ledger.of_life())
+    return life.withdrawing if was_answered else NOT_SENT

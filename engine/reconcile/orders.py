@@ -13,29 +13,42 @@ from dataclasses import replace
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
-from engine.domain.observation import Fact, NotFound, Observation
+from engine.domain.limits import Limits
+from engine.domain.numbers import ZERO
+from engine.domain.observation import NotFound, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus, OrderTerms
-from engine.domain.order_life import next_status
+from engine.domain.order_life import WORDS, next_status
 from engine.domain.terms import ActionClass, Book, TimeInForce
 
 VISIBLE_WITHIN_MS = 10_000
 """An accepted order is visible by id within this time (assumption (b) of RULES B3)."""
 
 
-def fold_orders(ledger: Ledger, observation: Observation) -> tuple[Ledger, list[Drift]]:
+def fold_orders(
+    ledger: Ledger, observation: Observation, limits: Limits
+) -> tuple[Ledger, list[Drift]]:
     """Return the ledger with every word about orders folded in, and what differed."""
     drifts: list[Drift] = []
     for report, at_ms in _reports(observation):
         ledger = _fold_report(ledger, report, at_ms, drifts)
     for order in ledger.orders:
         if not order.status.is_final:
-            ledger = ledger.with_order(_fold_absence(order, observation, drifts))
+            folded = _fold_absence(order, observation, drifts)
+            if _is_gone(folded, ledger, observation, limits):
+                drifts.append(
+                    Drift(DriftKind.VANISHED_OWN_ORDER, "not found for long, freed", str(order.id))
+                )
+                folded = _ended(folded, observation.now_ms, "not found for long")
+            ledger = ledger.with_order(folded)
     return ledger, drifts
 
 
 def _reports(observation: Observation) -> Iterable[tuple[OrderReport, int]]:
     """Yield what was said about orders, histories first: later words are fresher."""
-    for listing in (observation.history, observation.orders, observation.algo_orders):
+    if observation.history is not None:
+        for report in _parents_first(observation.history.value):
+            yield report, observation.history.at_ms
+    for listing in (observation.orders, observation.algo_orders):
         if listing is not None:
             for report in listing.value:
                 yield report, listing.at_ms
@@ -44,9 +57,23 @@ def _reports(observation: Observation) -> Iterable[tuple[OrderReport, int]]:
             yield fact.value, fact.at_ms
 
 
-def _fold_report(
-    ledger: Ledger, report: OrderReport, at_ms: int, drifts: list[Drift]
-) -> Ledger:
+def _parents_first(reports: tuple[OrderReport, ...]) -> Iterable[OrderReport]:
+    """Yield conditional orders before regular ones: a child carries its parent's id (section 1).
+
+    A finished parent whose own line keeps silent about executions is told by its child's.
+    """
+    filled = {r.client_id: r.quantity_filled for r in reports if r.book is Book.REGULAR}
+    for report in reports:
+        if report.book is Book.ALGO and report.status in WORDS:
+            yield report
+        elif report.book is Book.ALGO and report.child_id is not None:
+            executed = filled.get(report.client_id, ZERO)
+            status = OrderStatus.FILLED if executed > 0 else OrderStatus.EXPIRED
+            yield replace(report, status=status, quantity_filled=executed)
+    yield from (r for r in reports if r.book is Book.REGULAR)
+
+
+def _fold_report(ledger: Ledger, report: OrderReport, at_ms: int, drifts: list[Drift]) -> Ledger:
     own_id = report.own_id
     if own_id is None:
         return ledger
@@ -64,7 +91,9 @@ def _fold_report(
         return ledger  # the child of our conditional order: its parent tells its fate
     if not known.is_adopted and _terms_differ(known.terms, report):
         drifts.append(
-            Drift(DriftKind.TERMS_DIFFER, f"sent {known.terms}, exchange shows {report}", str(own_id))
+            Drift(
+                DriftKind.TERMS_DIFFER, f"sent {known.terms}, exchange shows {report}", str(own_id)
+            )
         )
     return ledger.with_order(_with_word(known, report, at_ms))
 
@@ -82,6 +111,8 @@ def _is_child(ledger: Ledger, report: OrderReport) -> bool:
 
 
 def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
+    if report.status not in WORDS:
+        return order  # a word we do not know says that it is there, and no more
     status = next_status(order.status, report.status)
     is_positive = report.status.is_resting
     fired = status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
@@ -107,12 +138,8 @@ def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -
     if listing is None or _was_mentioned(order, observation):
         return order
     if order.is_unresolved:
-        not_found = any(
-            isinstance(f.value, NotFound) and f.value.client_id == str(order.id)
-            for f in observation.lookups
-        )
         can_still_run = listing.at_ms <= order.dead_after_ms + VISIBLE_WITHIN_MS
-        if not_found and not can_still_run:
+        if _is_not_found(order, observation) and not can_still_run:
             return replace(
                 order,
                 status=OrderStatus.REJECTED,
@@ -123,10 +150,41 @@ def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -
         return replace(order, status=OrderStatus.UNKNOWN)
     if order.doubtful_since_ms is None:
         drifts.append(
-            Drift(DriftKind.DOUBTFUL_ORDER, "missing from its list, nothing ended it", str(order.id))
+            Drift(
+                DriftKind.DOUBTFUL_ORDER, "missing from its list, nothing ended it", str(order.id)
+            )
         )
         return replace(order, doubtful_since_ms=listing.at_ms)
     return order
+
+
+def _is_gone(order: Order, ledger: Ledger, observation: Observation, limits: Limits) -> bool:
+    """Return whether an order that can only be found missing is let go (RULES G6).
+
+    Only where nothing may depend on it any more: flat, its life over or its entry given up.
+    """
+    since_ms, life = order.doubtful_since_ms, ledger.life
+    position = observation.position
+    if since_ms is None or observation.now_ms - since_ms < limits.zombie_wait_ms:
+        return False
+    if position is None or not position.value.is_flat or observation.open_reports is None:
+        return False
+    if life is not None and life.generation == order.generation:
+        is_over = life.closed_ms is not None or life.withdrawing is not None
+        if not is_over or (life.opened_ms is not None and life.quantity > 0):
+            return False
+    return _is_not_found(order, observation)
+
+
+def _is_not_found(order: Order, observation: Observation) -> bool:
+    return any(
+        isinstance(f.value, NotFound) and f.value.client_id == str(order.id)
+        for f in observation.lookups
+    )
+
+
+def _ended(order: Order, at_ms: int, note: str) -> Order:
+    return replace(order, status=OrderStatus.EXPIRED, finished_ms=at_ms, note=note)
 
 
 def _was_mentioned(order: Order, observation: Observation) -> bool:
@@ -174,5 +232,3 @@ def _adopted(own_id: ClientOrderId, report: OrderReport, at_ms: int) -> Order:
         note=report.note,
         is_adopted=True,
     )
-
-

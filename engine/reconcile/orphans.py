@@ -55,7 +55,9 @@ def _adopt(ledger: Ledger, life: Life) -> Ledger:
         and order.rested_ms is not None
     )
     ordered = _monotone(levels, life.side)
-    return replace(ledger, life=life, levels=ordered, position_quantity=life.quantity * life.side.sign)
+    return replace(
+        ledger, life=life, levels=ordered, position_quantity=life.quantity * life.side.sign
+    )
 
 
 def _monotone(levels: tuple[StopLevel, ...], side: Side) -> tuple[StopLevel, ...]:

@@ -7,12 +7,13 @@ still lag a fill, the larger of the two counts, because a stop too large is not 
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
-from engine.domain.numbers import ZERO
+from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Fill, signed
 from engine.domain.position import ExitReason, Life, Origin, PositionReport
@@ -46,11 +47,14 @@ def _fold_position(
 ) -> tuple[Ledger, list[Drift]]:
     drifts: list[Drift] = []
     by_fills = sum_of(ledger.fills) * life.side.sign
-    is_lagging = observation.now_ms - ledger.last_fill_ms < LAG_MS
-    quantity = max(read.quantity, by_fills) if is_lagging else read.quantity
+    executed = executed_of(ledger, life)
+    is_lagging = observation.now_ms - ledger.last_fill_ms < LAG_MS or executed != by_fills
+    quantity = max(read.quantity, executed) if is_lagging else read.quantity
     if quantity != by_fills and not is_lagging and life.origin is Origin.DECISION:
         drifts.append(
-            Drift(DriftKind.QUANTITY_GAP, f"position {read.quantity}, fills {by_fills}")
+            Drift(
+                DriftKind.QUANTITY_GAP, f"position {plain(read.quantity)}, fills {plain(by_fills)}"
+            )
         )
     life = replace(
         _opened(life, ledger, observation),
@@ -73,20 +77,48 @@ def _fold_flat(
     if life.closed_ms is not None:
         return replace(ledger, position_quantity=read.signed_quantity), []
     by_fills = sum_of(ledger.fills) * life.side.sign
-    if life.opened_ms is None and by_fills <= 0:
+    executed = executed_of(ledger, life)
+    has_executed = any(o.quantity_filled > 0 for o in ledger.of_life(OrderRole.ENTRY))
+    if life.opened_ms is None and executed <= 0 and not has_executed:
         return _with(ledger, replace(life, quantity=ZERO)), []
     life = _opened(life, ledger, observation)
-    if by_fills == 0 and life.origin is Origin.DECISION:
-        return _with(ledger, _closed(ledger, life, observation.now_ms)), []
     first_ms = observation.now_ms if life.flat_seen_ms is None else life.flat_seen_ms
-    reads = life.flat_reads + 1
+    reads = min(life.flat_reads + 1, FLAT_READS)
+    # While an entry may still fill, flat is only a pause: nothing may be swept (RULES C2, E5).
+    can_end = ledger.entries_are_final
+    is_told = bool(ledger.fills) and by_fills == 0 and executed == 0
+    if can_end and is_told and life.origin is Origin.DECISION:
+        return _with(ledger, _closed(ledger, life, observation.now_ms)), []
     is_old = observation.now_ms - ledger.last_fill_ms >= limits.flat_wait_ms
-    if reads >= FLAT_READS and observation.now_ms - first_ms >= limits.flat_wait_ms and is_old:
-        drift = Drift(DriftKind.PHANTOM_POSITION, f"flat on {reads} reads, fills say {by_fills}")
+    has_waited = observation.now_ms - first_ms >= limits.flat_wait_ms
+    if can_end and reads >= FLAT_READS and has_waited and is_old:
+        drift = Drift(
+            DriftKind.PHANTOM_POSITION, f"flat on {reads} reads, fills say {plain(by_fills)}"
+        )
         return _with(ledger, _closed(ledger, life, observation.now_ms)), [drift]
-    believed = max(life.quantity, by_fills, ZERO)
+    is_explained = (
+        life.origin is Origin.DECISION and executed == 0 and (has_executed or bool(ledger.fills))
+    )
+    believed = ZERO if is_explained else max(life.quantity, executed, ZERO)
     life = replace(life, quantity=believed, flat_seen_ms=first_ms, flat_reads=reads)
     return _with(ledger, life), []
+
+
+def executed_of(ledger: Ledger, life: Life) -> Decimal:
+    """Return the position our evidence adds up to, unsigned: fills, and executions without one.
+
+    An order's report may name an execution before the list of trades does.
+    """
+    total = sum_of(ledger.fills) * life.side.sign
+    if life.origin is not Origin.DECISION:
+        return total  # an imported life's older fills are not in the ledger
+    listed: dict[str, Decimal] = {}
+    for fill in ledger.fills:
+        listed[fill.client_id] = listed.get(fill.client_id, ZERO) + fill.quantity
+    for order in ledger.of_life():
+        unlisted = max(order.quantity_filled - listed.get(str(order.id), ZERO), ZERO)
+        total += unlisted if order.role is OrderRole.ENTRY else -unlisted
+    return total
 
 
 def _fold_flip(
@@ -94,7 +126,8 @@ def _fold_flip(
 ) -> tuple[Ledger, list[Drift]]:
     """A flip by hand is our position closed plus a position that is not ours (RULES G1)."""
     drift = Drift(
-        DriftKind.SIDE_DIFFERS, f"ours is {life.side}, the exchange shows {read.side} {read.quantity}"
+        DriftKind.SIDE_DIFFERS,
+        f"ours is {life.side}, the exchange shows {read.side} {plain(read.quantity)}",
     )
     if life.opened_ms is None:
         withdrawing = life.withdrawing or "foreign_position"
@@ -127,12 +160,17 @@ def _closed(ledger: Ledger, life: Life, now_ms: int) -> Life:
     """Return the life ended: when, why and by whom, from the last fill that reduced it."""
     exits = [f for f in ledger.fills if f.side is life.side.closing]
     reason, by = exit_of(life, ledger, exits[-1] if exits else None)
+    closed_ms = exits[-1].at_ms if exits else now_ms
+    was_naked = life.uncovered_quantity > 0 and life.accounted_ms is not None
+    naked_ms = max(closed_ms - (life.accounted_ms or 0), 0) if was_naked else 0
     return replace(
         life,
         quantity=ZERO,
-        closed_ms=exits[-1].at_ms if exits else now_ms,
+        closed_ms=closed_ms,
         exit_reason=reason,
         closed_by=by,
+        naked_ms=life.naked_ms + naked_ms,
+        naked_quantity_s=life.naked_quantity_s + life.uncovered_quantity * naked_ms / 1000,
         uncovered_quantity=ZERO,
         crossed_since_ms=None,
         accounted_ms=now_ms,
@@ -145,11 +183,7 @@ def exit_of(life: Life, ledger: Ledger, last: Fill | None) -> tuple[ExitReason, 
         return ExitReason.BY_USER, "user"
     own_id = last.own_id
     if own_id is None:
-        if last.client_id.startswith("autoclose-"):
-            return ExitReason.LIQUIDATED, "exchange"
-        if last.client_id.startswith("adl_autoclose"):
-            return ExitReason.ADL, "exchange"
-        return ExitReason.BY_USER, "user"
+        return _foreign_exit(last.client_id)
     if own_id.generation != life.generation:
         return ExitReason.ZOMBIE, "keeper"
     match own_id.role:
@@ -163,6 +197,14 @@ def exit_of(life: Life, ledger: Ledger, last: Fill | None) -> tuple[ExitReason, 
             return _stop_exit(ledger, own_id.role, own_id.revision), "keeper"
         case OrderRole.EMERGENCY | OrderRole.ENTRY | OrderRole.PROBE:
             return life.closing or ExitReason.EMERGENCY, "keeper"
+
+
+def _foreign_exit(client_id: str) -> tuple[ExitReason, str]:
+    if client_id.startswith("autoclose-"):
+        return ExitReason.LIQUIDATED, "exchange"
+    if client_id.startswith("adl_autoclose"):
+        return ExitReason.ADL, "exchange"
+    return ExitReason.BY_USER, "user"
 
 
 _STOP_EXIT = {"breakeven": ExitReason.BREAKEVEN_STOP, "trail": ExitReason.TRAILING_STOP}

@@ -10,10 +10,15 @@ from __future__ import annotations
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Observation, Question, Topic
 from engine.domain.order import Order, OrderReport
+from engine.domain.position import Origin
 from engine.domain.terms import Book
+from engine.reconcile.fills import sum_of
 
 TRADES_OVERLAP_MS = 60_000
 """Trades are asked from a little before the last known one: times are the exchange's own."""
+
+TRADES_BACK_MS = 7 * 86_400_000
+"""How far back one question for trades reaches (binance-usdm.md section 5.4)."""
 
 
 def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
@@ -23,11 +28,7 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
         return ()
     listed = {(r.client_id, r.book): r for r in reports}
     missing = [o for o in ledger.orders if not o.status.is_final and not _is_listed(o, listed)]
-    strangers = [
-        r
-        for r in reports
-        if r.own_id is not None and not _is_known(ledger, r)
-    ]
+    strangers = [r for r in reports if r.own_id is not None and not _is_known(ledger, r)]
     moved = [
         o
         for o in ledger.orders
@@ -37,10 +38,16 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
     ]
     unnamed = [f for f in ledger.fills if not f.client_id]
     has_moved = observation.position.value.signed_quantity != ledger.position_quantity
-    if not (missing or strangers or moved or unnamed or has_moved):
+    has_gap = _has_gap(ledger, observation.now_ms)
+    if not (missing or strangers or moved or unnamed or has_moved or has_gap):
         return ()
     asked = [Question(Topic.POSITION)]
-    if ledger.life is not None:
+    # An order that vanished because we cancelled it has most likely not traded; if it has, its
+    # own word says so and the gap asks for the trades.
+    is_explained = not (moved or unnamed or has_moved or has_gap) and all(
+        o.cancel_sent_ms is not None for o in missing
+    )
+    if ledger.life is not None and not is_explained:
         since_ms = max(ledger.life.armed_ms, ledger.last_fill_ms - TRADES_OVERLAP_MS)
         asked.append(Question(Topic.FILLS, since_ms=since_ms))
     asked += [
@@ -50,6 +57,16 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
         Question(Topic.ORDER, exchange_id=f.exchange_order_id, book=Book.REGULAR) for f in unnamed
     ]
     return tuple(dict.fromkeys(asked))
+
+
+def _has_gap(ledger: Ledger, now_ms: int) -> bool:
+    """Return whether trades are still to come: their list may lag the position (lesson 33)."""
+    life = ledger.life
+    if life is None or not life.is_open or life.origin is Origin.ORPHAN:
+        return False
+    if now_ms - life.armed_ms > TRADES_BACK_MS:
+        return False  # the exchange no longer tells the oldest of them
+    return sum_of(ledger.fills) != ledger.position_quantity
 
 
 def _is_listed(order: Order, listed: dict[tuple[str, Book], OrderReport]) -> bool:

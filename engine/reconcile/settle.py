@@ -10,7 +10,14 @@ from engine.domain.limits import Limits
 from engine.domain.observation import Observation
 from engine.reconcile.fills import fold_fills
 from engine.reconcile.history import fold_history
-from engine.reconcile.life import fold_cover, fold_end, fold_entry, fold_levels, fold_prices
+from engine.reconcile.life import (
+    fold_cover,
+    fold_end,
+    fold_entry,
+    fold_funding,
+    fold_levels,
+    fold_prices,
+)
 from engine.reconcile.orders import fold_orders
 from engine.reconcile.orphans import fold_orphan
 from engine.reconcile.position import fold_position
@@ -25,11 +32,11 @@ def reconcile(
     follows from the three.
     """
     ledger = fold_history(ledger, observation)
-    ledger, drifts = fold_orders(ledger, observation)
+    ledger, drifts = fold_orders(ledger, observation, limits)
     ledger, _ = fold_fills(ledger, observation)
     ledger = fold_levels(ledger, observation.now_ms)
     ledger, of_position = fold_position(ledger, observation, limits)
-    ledger = fold_end(ledger, observation)
+    ledger = fold_end(fold_funding(ledger, observation), observation)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation.now_ms), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
@@ -40,9 +47,9 @@ def reconcile(
 
 
 def _with_picture(ledger: Ledger, observation: Observation) -> Ledger:
-    """Return the ledger counting settled pictures in a row (RULES C3)."""
+    """Return the ledger counting settled pictures in a row: whole, and nothing moved (RULES C3)."""
     is_whole = observation.position is not None and observation.open_reports is not None
-    if not is_whole:
+    if not is_whole or observation.is_second:
         return ledger if ledger.settled_streak == 0 else replace(ledger, settled_streak=0)
     # Two is all a rule ever asks for; counting on would make every tick a change.
     streak = min(ledger.settled_streak + 1, 2)
