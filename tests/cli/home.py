@@ -69,6 +69,18 @@ class Home:
         self.children.append(child)
         return child
 
+    def await_ticks(self, child: subprocess.Popen[str]) -> None:
+        """Wait until this very process has ticked, as the store says."""
+
+        def ticks() -> bool:
+            assert child.poll() is None, f"ended with {child.returncode}"
+            ran = self.keeper("status", "--json")
+            process = ran.document["process"] if ran.code == 0 else {}
+            assert isinstance(process, dict)
+            return process.get("pid") == child.pid and bool(process.get("tick"))
+
+        self.until(ticks, "the keeper ticks")
+
     def price(self, last: str) -> None:
         """Move last and mark price."""
         paper.call(self.access.admin_url, "price", {"last": last, "mark": last})
