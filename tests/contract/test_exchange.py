@@ -7,16 +7,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from engine.domain.errors import Rejected
 from engine.exchange.binance.adapter import BinanceExchange
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import InlineLanes, LanePool
 from engine.exchange.port import Exchange
 from engine.simulation.session import VenueSession
-from engine.venue.api import Venue
+from engine.venue.api import Venue, VenueSettings
 from tests.contract.exchange_contract import Desk, ExchangeContract
 from tests.venue_server.served import Served
 
@@ -46,7 +48,8 @@ class TestInProcess(ExchangeContract):
 
     @pytest.fixture
     def world(self) -> World:
-        return World(START_MS, Venue(now_ms=START_MS))
+        settings = VenueSettings(keys={"key": "secret"})  # signatures are verified
+        return World(START_MS, Venue(settings, now_ms=START_MS))
 
     @pytest.fixture
     def exchange(self, world: World) -> Exchange:
@@ -62,6 +65,23 @@ class TestInProcess(ExchangeContract):
     @pytest.fixture
     def desk(self, world: World) -> Desk:
         return world
+
+    @pytest.mark.parametrize(
+        ("key", "secret", "code"), [("other", "secret", -2015), ("key", "other", -1022)]
+    )
+    def test_a_key_that_is_not_accepted_is_rejected_by_name(
+        self, world: World, key: str, secret: str, code: int
+    ) -> None:
+        access = BinanceAccess("http://venue.invalid", key, secret, "BTCUSDT")
+        client = LaneClient(access)
+        client.session = VenueSession(world.venue.handle, key, lambda: world.now_ms)
+        clock = ExchangeClock(lambda: world.now_ms)
+        exchange = BinanceExchange(access, InlineLanes(client), clock)
+
+        with pytest.raises(Rejected) as refused:
+            exchange.key_rights(1_000)
+
+        assert refused.value.code == code
 
 
 @dataclass
@@ -85,14 +105,15 @@ class TestOverLoopback(ExchangeContract):
     """Lanes, sockets, HTTP: one served venue for each test."""
 
     @pytest.fixture
-    def served(self) -> Iterator[Served]:
-        with Served("--port", "0") as served:
+    def served(self, tmp_path: Path) -> Iterator[Served]:
+        keys = tmp_path / "keys"
+        keys.write_text("key secret\n")  # signatures are verified
+        with Served("--port", "0", "--keys", keys) as served:
             yield served
 
     @pytest.fixture
     def exchange(self, served: Served) -> Iterator[Exchange]:
-        key, secret = served.ready["api_key"], served.ready["api_secret"]
-        access = BinanceAccess(served.rest_url, key, secret, "BTCUSDT", served.stream_url)
+        access = BinanceAccess(served.rest_url, "key", "secret", "BTCUSDT", served.stream_url)
         clock = ExchangeClock(lambda: time.monotonic_ns() // 1_000_000)
         made = BinanceExchange(access, LanePool(access), clock)
         made.anchor_clock()

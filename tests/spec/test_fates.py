@@ -286,6 +286,15 @@ def test_a_reply_about_another_order_decides_nothing() -> None:
     assert outcome.fate is UNKNOWN
 
 
+@pytest.mark.parametrize("word", ["FINISHED", "SOMETHING_NEW"])
+def test_an_accepted_order_in_a_state_we_do_not_understand_is_looked_up(word: str) -> None:
+    exchange, _ = an_exchange(Wire([said({**ALGO, "algoStatus": word})]))
+
+    (outcome,) = exchange.send([a_permit()], 1_000)
+
+    assert (outcome.fate, outcome.report) == (Fate.ACCEPTED, None)
+
+
 @pytest.mark.parametrize(
     ("replies", "fate", "code"),
     [

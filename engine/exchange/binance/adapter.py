@@ -14,7 +14,7 @@ from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder
 from engine.domain.errors import Indeterminate, Rejected, Unavailable
 from engine.domain.instrument import Instrument
 from engine.domain.observation import Failure, Question
-from engine.domain.order import OrderReport, OrderTerms
+from engine.domain.order import OrderReport, OrderStatus, OrderTerms
 from engine.domain.terms import Book, Fate
 from engine.exchange.binance import wire_account, wire_orders
 from engine.exchange.binance.client import BinanceAccess, LaneClient
@@ -163,7 +163,7 @@ class BinanceExchange:
                 self._configure(wanted, client)
                 return None
 
-    def _place(self, terms: OrderTerms, client: LaneClient) -> OrderReport:
+    def _place(self, terms: OrderTerms, client: LaneClient) -> OrderReport | None:
         parameters = wire_orders.place_parameters(terms, self._access.symbol)
         if terms.book is Book.ALGO:
             reply = self._checked(client.futures_create_algo_order(**parameters))
@@ -314,8 +314,11 @@ def _told(result: tuple[T, int] | Unfinished, now_ms: int) -> tuple[T | Unfinish
     return (result, now_ms) if isinstance(result, Unfinished) else result
 
 
-def _ours(report: OrderReport, client_id: str) -> OrderReport:
-    """Refuse a reply that speaks of another order than the one we asked for."""
+def _ours(report: OrderReport, client_id: str) -> OrderReport | None:
+    """Return the report of a reply, None when its status is a word we do not know.
+
+    Raises ``Indeterminate`` for a reply that speaks of another order than the one we asked for.
+    """
     if report.client_id != client_id:
         raise Indeterminate(f"client id: the reply names {report.client_id!r}, not {client_id!r}")
-    return report
+    return None if report.status is OrderStatus.UNKNOWN else report
