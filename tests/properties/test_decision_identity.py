@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -90,6 +91,29 @@ def test_a_refreshed_decision_has_the_same_terms(reason: str, second: int) -> No
 
     assert one.digest != two.digest
     assert one.terms == two.terms
+
+
+TERMS: list[tuple[str, Any]] = [
+    ("entry_zone", [90700, 90899]),
+    ("sl", 90379),
+    ("tp1", 91601),
+    ("tp2", 92901),
+    ("position_size_usdt", 1201),
+    ("leverage", 4),
+    ("position_management", {"tp1_fraction": 0.4}),
+    ("position_management", {"enable_trailing": False}),
+    ("position_management", {"trail_mode": "liq"}),
+    ("position_management", {"liq_tp_zone_id": "weekly_low"}),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), TERMS)
+def test_each_term_counts(field: str, value: Any) -> None:
+    """What RULES D3 lists makes other terms, and so another entry."""
+    before = LONG[field]
+    other = LONG | {field: before | value if isinstance(before, dict) else value}
+
+    assert decision_of(json.dumps(other)).terms != decision_of(json.dumps(LONG)).terms
 
 
 def test_evidence_is_no_part_of_the_terms() -> None:

@@ -74,6 +74,7 @@ def test_every_limit_can_be_set(tmp_path: Path, name: str) -> None:
     """A number a rule reads and nobody can set is a number nobody knows about."""
     default = getattr(Limits(), name)
     key = key_of(name)
+    assert key is not None
     text, expected = _another(name, key, default)
 
     settings = Settings.model_validate(_nested(key, text))
@@ -113,7 +114,7 @@ UNKNOWN = [
     ("exchange: {rest: x}", "exchange.rest", "did you mean exchange.rest_url?"),
     ("simbol: BTCUSDT", "simbol", "did you mean symbol?"),
     ("exchnage: {rest_url: x}", "exchnage.rest_url", "did you mean exchange.rest_url?"),
-    ("targets: {qqqqqqqq: 1}", "targets.qqqqqqqq", "targets knows: no_split, breakeven_crossed"),
+    ("loop: {qqqqqqqq: 1}", "loop.qqqqqqqq", "loop knows: interval_s"),
 ]
 
 

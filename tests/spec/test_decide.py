@@ -73,6 +73,9 @@ def test_without_wishes_every_gate_about_prices_is_passed(
     side = Side(action.value)
     distance = side.gain(zone.stop, zone.first_price) / zone.first_price * 100
     assert limits.stop_distance_min_pct <= distance < 2 * limits.stop_distance_min_pct
+    assert decision.stop_loss is not None
+    own = side.gain(decision.stop_loss, zone.first_price) / zone.first_price * 100
+    assert own >= limits.stop_distance_min_pct  # the keeper need not move it away
     assert decision.size_usdt is not None
     quantity = instrument.floor_quantity(decision.size_usdt / zone.first_price)
     assert instrument.notional_min <= quantity * zone.first_price <= limits.notional_max

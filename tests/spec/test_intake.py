@@ -639,6 +639,26 @@ def test_two_writes_that_share_a_signature_are_told_apart_and_then_nothing_is_re
     assert seen == [90380, 90381, 90382, 90382]
 
 
+def test_a_file_touched_without_a_change_is_watched_like_a_changed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rewrite that matters may follow within the same tick of the file system's clock."""
+    moment = 1
+    monkeypatch.setattr(folder_module, "_signature", lambda status: (moment, status.st_size, 1, 1))
+    put(tmp_path, "decision.json", SAMPLE)
+    intake = an_intake(tmp_path)
+    intake.look(NOW_MS, 0)
+    intake.look(NOW_MS, 0)
+
+    moment = 2
+    intake.look(NOW_MS, 0)
+    put(tmp_path, "decision.json", changed(SAMPLE, "sl", 90381))
+    decision = intake.look(NOW_MS, 0).decision
+
+    assert decision is not None
+    assert decision.stop_loss == Decimal(90381)
+
+
 def test_the_original_text_is_kept_for_the_store(tmp_path: Path) -> None:
     text = json.dumps({**SAMPLE, "analyst": "unknown fields are kept"}, indent=3)
     put(tmp_path, "decision.json", text)
