@@ -89,7 +89,7 @@ def _encoder(declared: Any) -> _Codec:  # noqa: C901, PLR0911 - one line per kin
         return lambda value: [to_plain(item) for item in value]
     if declared is dict:
         return lambda value: {str(k): to_plain(v) for k, v in value.items()}
-    if declared in (Any, object):
+    if declared is Any:
         return to_plain
     raise InvariantBroken(f"no canonical form for {declared!r}")
 
@@ -164,7 +164,7 @@ def _decoder(declared: Any) -> _Codec:  # noqa: C901 - one line per kind of type
         make = origin or declared
         codes = {name: _decoder(hint) for name, hint in _hints(declared)}
         return lambda data: make(**{k: codes[k](v) for k, v in data.items() if k != _TAG})
-    if declared in (Any, object, dict):
+    if declared in (Any, dict):
         return _same
     raise InvariantBroken(f"no canonical form for {declared!r}")
 

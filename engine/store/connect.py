@@ -140,6 +140,7 @@ class Desk:
         self.owner: dict[str, Any] = {"account": account, "symbol": symbol}
         self._connection: sa.Connection | None = None
         self._raw: Any = None
+        self._busy_ms: int | None = None
 
     @property
     def dialect(self) -> str:
@@ -153,6 +154,8 @@ class Desk:
             self.drop()
             with naming(self.place, "connecting"):
                 self._connection = self.database.connect()
+                if self._busy_ms is not None:
+                    self.wait_at_most(self._busy_ms)
         return self._connection
 
     @property
@@ -172,7 +175,8 @@ class Desk:
                 connection.invalidate()
 
     def wait_at_most(self, busy_ms: int) -> None:
-        """Bound how long a statement waits for another writer."""
+        """Bound how long a statement waits for another writer, on this and later connections."""
+        self._busy_ms = busy_ms
         if self.place.is_sqlite:
             self.raw.execute(f"PRAGMA busy_timeout={int(busy_ms)}")
         else:

@@ -15,7 +15,7 @@ def dialect_of(name: str) -> Any:
     if name == "sqlite":
         from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - only the database in use
 
-        return sqlite.dialect()  # type: ignore[no-untyped-call]
+        return sqlite.dialect()
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only the database in use
 
     return postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]

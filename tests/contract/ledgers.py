@@ -168,8 +168,7 @@ def an_arbitrary(made: type, **fixed: st.SearchStrategy[Any]) -> st.SearchStrate
     """Return values of a dataclass, every field drawn by its type unless ``fixed``."""
     hints = get_type_hints(made)
     parts = {
-        f.name: fixed[f.name] if f.name in fixed else arbitrary(hints[f.name])
-        for f in fields(made)  # type: ignore[arg-type]
+        f.name: fixed[f.name] if f.name in fixed else arbitrary(hints[f.name]) for f in fields(made)
     }
     return st.builds(made, **parts)
 
@@ -180,7 +179,8 @@ small = st.integers(0, 2**31 - 1)
 @st.composite
 def lives(draw: st.DrawFn) -> Life:
     """A life whose level in force no trigger has reason to refuse."""
-    return draw(an_arbitrary(Life, stop_level=st.none(), leverage=small))
+    life: Life = draw(an_arbitrary(Life, stop_level=st.none(), leverage=small))
+    return life
 
 
 @st.composite
@@ -191,7 +191,7 @@ def ledgers(draw: st.DrawFn) -> Ledger:
     fills = draw(st.lists(an_arbitrary(Fill), max_size=4, unique_by=lambda f: f.fill_id))
     past = draw(st.lists(an_arbitrary(PastLife), max_size=3, unique_by=lambda p: p.generation))
     levels = () if life is None else draw(_levels(life))
-    return draw(
+    ledger: Ledger = draw(
         an_arbitrary(
             Ledger,
             life=st.just(life),
@@ -201,6 +201,7 @@ def ledgers(draw: st.DrawFn) -> Ledger:
             past=st.just(tuple(sorted(past, key=lambda p: p.generation))),
         )
     )
+    return ledger
 
 
 def _order_id(order: Order) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -202,7 +201,7 @@ def test_a_widened_life_keeps_its_level_and_everything_else_new(shelter: Shelter
     record(store, replace(ledger, life=wider))
 
     found = store.recall().life
-    assert found == replace(wider, stop_level=Decimal("90400"))
+    assert found == replace(wider, stop_level=d("90400"))
 
 
 def test_what_may_open_is_committed_after_protection(shelter: Shelter) -> None:
