@@ -12,6 +12,7 @@ from engine.domain.observation import Question, Topic
 from engine.domain.terms import ActionClass, Book
 from engine.exchange.binance.clock import ExchangeClock, measured
 from engine.exchange.port import Permit
+from engine.simulation.session import VenueResponse
 from tests.canned import NOW_MS, Wire, an_exchange, said
 
 
@@ -117,3 +118,25 @@ def test_a_write_carries_exactly_the_stamp_and_window_of_its_permit() -> None:
 
     assert "recvWindow=1777&symbol=BTCUSDT&timestamp=123456&signature=" in wire.asked[0][2]
     assert "recvWindow=250&symbol=BTCUSDT&timestamp=123457&signature=" in wire.asked[1][2]
+
+
+def test_a_slow_first_measurement_is_repeated_on_the_open_connection() -> None:
+    """The first request pays for name lookup, connection and TLS: that is no error of clocks."""
+    mono = Monotonic()
+    trips = [400, 30]
+
+    def answer(url: str, **_: object) -> VenueResponse:
+        trip_ms = trips.pop(0)
+        mono.at_ms += trip_ms
+        told = mono.at_ms - trip_ms // 2 + 49_000
+        return VenueResponse(200, {}, f'{{"serverTime": {told}}}'.encode())
+
+    wire = Wire()
+    wire.get = answer  # type: ignore[method-assign, assignment]
+    exchange, clock = an_exchange(wire, mono)
+    clock.distrust()
+
+    exchange.anchor_clock()
+
+    assert trips == []
+    assert (exchange.now_ms(), exchange.clock_error_ms()) == (mono.at_ms + 49_000, 17)

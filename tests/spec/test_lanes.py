@@ -313,3 +313,47 @@ def test_in_simulation_calls_made_together_cost_the_longest_of_their_delays() ->
 
     assert results == ["a", Unfinished.OVERDUE, "c"]
     assert timing.paused_ms == 400
+
+
+def test_no_redirect_is_followed() -> None:
+    """A followed redirect turns a POST into a GET and its page into a success."""
+
+    def elsewhere(accepted: socket.socket, _: threading.Event) -> None:
+        accepted.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+
+    with a_pool(elsewhere) as (_, __, exchange):
+        (outcome,) = exchange.send([Permit(CANCEL, 5, 2_000)], PATIENCE_MS)
+
+        assert outcome.fate is Fate.UNKNOWN
+        assert "302" in outcome.text
+        assert exchange.usage().requests == 1
+
+
+def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    with a_pool(answer) as (_, __, exchange):
+        (told,) = exchange.ask([Question(Topic.POSITION)], PATIENCE_MS)
+
+        assert told.failure is None
+
+
+def test_a_lane_that_was_cut_is_replaced_and_the_others_stay_warm() -> None:
+    hang_once = [True]
+
+    def first_hangs(accepted: socket.socket, over: threading.Event) -> None:
+        if hang_once and hang_once.pop():
+            over.wait()
+        else:
+            accepted.sendall(GOOD)
+
+    with a_pool(first_hangs) as (_, peer, exchange):
+        first = exchange.ask([Question(Topic.POSITION)] * 3, PATIENCE_MS)
+        second = exchange.ask([Question(Topic.POSITION)] * 3, PATIENCE_MS)
+
+        assert sorted(told.failure is None for told in first) == [False, True, True]
+        assert all(told.failure is None for told in second)
+        assert peer.connections == 4
