@@ -100,11 +100,9 @@ class AlgoBook:
 
     # -- triggering ------------------------------------------------------------------------------
 
-    def watch(self, last_before: Decimal) -> None:
-        """Trigger what the new prices reached, in the order the price met the triggers."""
-        if not self.open:
-            return
-        reached = []
+    def reached(self) -> list[AlgoOrder]:
+        """Return the orders whose condition the prices meet now; trailing ones follow first."""
+        found = []
         for algo in self.open.values():
             if algo.status is not AlgoStatus.NEW:
                 continue
@@ -114,11 +112,8 @@ class AlgoBook:
             else:
                 fires = is_reached(algo.type, algo.sign, algo.trigger_price, price)
             if fires and not (algo.price_protect and self._is_torn()):
-                reached.append(algo)
-        reached.sort(key=lambda one: (abs(one.trigger_price - last_before), one.algo_id))
-        for algo in reached:
-            if algo.status is AlgoStatus.NEW:  # an earlier child may have ended it
-                self._trigger(algo)
+                found.append(algo)
+        return found
 
     def _is_torn(self) -> bool:
         """Whether mark and last price are too far apart for protected triggers."""
@@ -142,7 +137,10 @@ class AlgoBook:
         algo.trigger_price = algo.extreme * (1 + sign * rate)
         return (price - algo.trigger_price) * sign >= ZERO
 
-    def _trigger(self, algo: AlgoOrder) -> None:
+    def trigger(self, algo: AlgoOrder) -> None:
+        """Begin to forward an order, unless something ended it meanwhile."""
+        if algo.status is not AlgoStatus.NEW:
+            return
         clock = self.house.clock
         algo.trigger_ms = clock.exchange
         self._step(algo, Step.TRIGGER)
@@ -189,7 +187,6 @@ class AlgoBook:
                 self._step(algo, Step.CHILD_ENDED)
 
     def _child_refused(self, algo: AlgoOrder, refusal: Refusal) -> None:
-        algo.child_id = None
         flat = not self.house.account.reducible(algo.position_side, algo.sign)
         if algo.reduces and flat:
             step = FIRED_FLAT[self.house.switches.stop_fired_flat_status]

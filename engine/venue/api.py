@@ -24,6 +24,7 @@ from engine.venue.market_events import MarketEvents
 from engine.venue.market_routes import MarketRoutes
 from engine.venue.matching import RegularBook
 from engine.venue.order_routes import OrderRoutes
+from engine.venue.path import walk
 from engine.venue.position_routes import PositionRoutes
 from engine.venue.record_routes import RecordRoutes
 from engine.venue.request_faults import Mishap, mishap_of
@@ -155,7 +156,8 @@ class Venue:
             content = _refusal_body(refusal)
         finally:
             house.actor = EXCHANGE
-        if verb != "GET" or house.settings.log_reads or code is not None:
+        is_remarkable = code is not None or fault is not None
+        if verb != "GET" or house.settings.log_reads or is_remarkable:
             self._note_request(verb, path, given, status, code, fault)
         return self._reply(status, content, retry_after_s, counted=counted)
 
@@ -292,10 +294,10 @@ class Venue:
         self._answer(*texts, sender, given, fault="executed_late")
 
     def _move(self, point: PricePoint) -> None:
-        """Take one price: candles, triggers, resting orders, then the question of liquidation."""
+        """Take one price: candles, what it meets on its way, then the question of liquidation."""
         house = self.house
         market = house.market
-        before = market.last
+        last_before, mark_before = market.last, market.mark
         market.move(point, house.clock.exchange)
         if house.settings.log_prices:
             house.journal.note("price", last=plain(market.last), mark=plain(market.mark))
@@ -307,8 +309,8 @@ class Venue:
                 self.funding.next_ms,
                 house.settings.funding_rate,
             )
-        self.algo.watch(before)
-        self.book.match(point.quantity)
+        if self.algo.open or self.book.open:
+            walk(self.book, self.algo, last_before, mark_before, point.quantity)
         if self.book.open:
             self.book.reserve()
         for position in house.account.doomed(market.mark):

@@ -12,27 +12,29 @@ from typing import TYPE_CHECKING
 from engine.venue.codes import Code, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.venue.settings import RateLimits
 
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
+COUNTERS = (
+    "_blocked_status",
+    "_blocked_until",
+    "_minute",
+    "_ten",
+    "_violations",
+    "orders_10s",
+    "orders_1m",
+    "weight",
+)
 OUR_ADDRESS = "127.0.0.1"
 
 
 class Limits:
     """The counters of one address and one account."""
 
-    __slots__ = (
-        "_blocked_status",
-        "_blocked_until",
-        "_limits",
-        "_minute",
-        "_ten",
-        "_violations",
-        "orders_1m",
-        "orders_10s",
-        "weight",
-    )
+    __slots__ = ("_limits", *COUNTERS)
 
     def __init__(self, limits: RateLimits) -> None:
         """Start with nothing spent."""
@@ -40,8 +42,7 @@ class Limits:
         self._minute = self._ten = -1
         self.weight = self.orders_10s = self.orders_1m = 0
         self._violations = 0
-        self._blocked_until = 0
-        self._blocked_status = 0
+        self._blocked_until = self._blocked_status = 0
 
     def charge(self, weight: int, orders_10s: int, orders_1m: int, now_ms: int) -> None:
         """Count one request, or refuse it with 429 or 418."""
@@ -93,6 +94,15 @@ class Limits:
         raise refuse(
             Code.TOO_MANY_REQUESTS, OUR_ADDRESS, self._limits.weight_1m, retry_after_s=left
         )
+
+    def dump(self) -> dict[str, int]:
+        """Return the counters as plain data."""
+        return {name.lstrip("_"): getattr(self, name) for name in COUNTERS}
+
+    def load(self, plain: Mapping[str, int]) -> None:
+        """Restore what `dump` returned."""
+        for name in COUNTERS:
+            setattr(self, name, plain[name.lstrip("_")])
 
     def _turn(self, now_ms: int) -> None:
         """Start the windows over when their time has come."""

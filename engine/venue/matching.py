@@ -245,28 +245,26 @@ class RegularBook:
             else:
                 taken[order.sign] += order.remaining
 
-    def match(self, quantity: Decimal | None) -> None:
-        """Fill resting orders that the last price reached, best price first, then oldest."""
-        if not self.open:
-            return
-        last, touch = self.house.market.last, self.house.settings.touch_quantity
-        reached = [
+    def reached(self) -> list[Order]:
+        """Return the resting orders that the last price has reached."""
+        last = self.house.market.last
+        return [
             one
             for one in self.open.values()
             if one.type == "LIMIT" and (one.price - last) * one.sign >= ZERO
         ]
-        reached.sort(key=lambda one: (-one.price * one.sign, one.order_id))
-        left = quantity
-        for order in reached:
-            if not order.is_open:
-                continue
-            most = order.remaining if touch is None else min(touch, order.remaining)
-            if left is not None:
-                most = min(most, left)
-            before = order.executed
-            self.execute(order, order.price, most, maker=True)
-            if left is not None:
-                left -= order.executed - before
+
+    def fill_resting(self, order: Order, offered: Decimal | None) -> Decimal:
+        """Fill a resting order at its price, at most by what is `offered`; return how much."""
+        if not order.is_open:
+            return ZERO
+        touch = self.house.settings.touch_quantity
+        most = order.remaining if touch is None else min(touch, order.remaining)
+        if offered is not None:
+            most = min(most, offered)
+        before = order.executed
+        self.execute(order, order.price, most, maker=True)
+        return order.executed - before
 
     # -- ending ----------------------------------------------------------------------------------
 

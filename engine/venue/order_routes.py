@@ -28,7 +28,7 @@ BATCH_CANCEL_MAX = 10
 class OrderRoutes:
     """Place, change, cancel, look up."""
 
-    __slots__ = ("_algo", "_book", "_countdown", "_house", "_shapes", "_symbol")
+    __slots__ = ("_algo", "_book", "_house", "_shapes", "_symbol", "countdown_number")
 
     def __init__(self, house: House, book: RegularBook, algo: AlgoBook) -> None:
         """Serve the two books."""
@@ -37,7 +37,7 @@ class OrderRoutes:
         self._algo = algo
         self._shapes = OrderShapes(house.settings)
         self._symbol = house.settings.symbol
-        self._countdown = 0
+        self.countdown_number = 0
 
     def table(self) -> Table:
         """Return the routes."""
@@ -230,14 +230,14 @@ class OrderRoutes:
         delay = params.whole(given, "countdowntime")
         if delay is None or delay < 0:
             raise refuse(Code.MANDATORY, "countdowntime")
-        self._countdown += 1
+        self.countdown_number += 1
         if delay:
-            self._house.clock.later(delay, "countdown", self._countdown)
+            self._house.clock.later(delay, "countdown", self.countdown_number)
         return {"symbol": self._symbol, "countdownTime": str(delay)}
 
     def countdown_due(self, number: object) -> None:
         """Cancel everything if the timer was not renewed."""
-        if number == self._countdown:
+        if number == self.countdown_number:
             self._book.cancel_all()
             if self._house.switches.countdown_cancels_algo == "true":
                 self._algo.cancel_all()

@@ -100,6 +100,9 @@ def dump_venue(venue: Venue, *, with_log: bool) -> dict[str, object]:
         "algo_orders": encode(venue.algo.orders),
         "funding": {"next_ms": venue.funding.next_ms, "past": encode(venue.funding.past)},
         "hands_made": venue.hands.made,
+        "countdown": venue.order_routes.countdown_number,
+        "limits": venue.limits.dump(),
+        "cancelled_at": [[*kind, at] for kind, at in venue.algo.cancelled_at.items()],
     }
 
 
@@ -127,6 +130,11 @@ def load_venue(kind: type[Venue], books: Mapping[str, Any]) -> Venue:
     venue.funding.next_ms = books["funding"]["next_ms"]
     venue.funding.past = [decode(FundingPoint, one) for one in books["funding"]["past"]]
     venue.hands.made = books["hands_made"]
+    venue.order_routes.countdown_number = books["countdown"]
+    venue.limits.load(books["limits"])
+    venue.algo.cancelled_at = {
+        (kind, side, position_side): at for kind, side, position_side, at in books["cancelled_at"]
+    }
     venue.book.reserve()
     return venue
 

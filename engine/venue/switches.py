@@ -105,6 +105,11 @@ class Switches:
     algo_child_push_order: str = _switch(
         "algo_first|child_first|random", "order of the pushes of a triggered child", "3.4"
     )
+    same_point_order: str = _switch(
+        "path|triggers_first",
+        "what one move meets: in the order of the way, or all triggers before resting orders",
+        "open question 22",
+    )
     flat_position_row: str = _switch(
         "absent|present", "whether positionRisk v3 lists a flat symbol", "5.4"
     )

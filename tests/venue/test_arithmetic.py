@@ -240,3 +240,25 @@ def test_modes_change_only_while_nothing_is_open(
         {"code": 200, "msg": "success"},
     )
     assert again == same
+
+
+def test_open_orders_of_both_sides_hold_the_margin_of_the_larger() -> None:
+    """Only one of the two can make the position larger than it is."""
+    desk = Desk(leverage=10)
+
+    desk.order("BUY", "0.010", "90000")
+    desk.order("SELL", "0.010", "91000")
+
+    assert desk.venue.house.account.order_margin == D(91)
+
+
+def test_the_break_even_price_counts_the_fees_of_what_is_still_held() -> None:
+    desk = long_desk("0.010")
+    paid = D("908.001") * D("0.0005")
+    row = desk.send("GET", "/fapi/v3/positionRisk", symbol=SYMBOL).body[0]
+    desk.order("SELL", "0.004", reduceOnly="true")
+
+    after = desk.send("GET", "/fapi/v3/positionRisk", symbol=SYMBOL).body[0]
+
+    assert D(row["breakEvenPrice"]) == D("90800.1") + paid / D("0.010")
+    assert after["breakEvenPrice"] == row["breakEvenPrice"]

@@ -152,3 +152,13 @@ def test_public_trades_follow_the_path() -> None:
         ("90802.00", "0.002", 2000, False),
         ("90799.00", "0.003", 3000, True),
     ]
+
+
+def test_minutes_nobody_asked_about_are_there_all_the_same() -> None:
+    desk = Desk()
+
+    desk.price("90850", after_ms=5 * MINUTE)
+
+    rows = klines(desk)
+    assert [row[0] for row in rows] == [M0 + n * MINUTE for n in range(len(rows))]
+    assert len(rows) in (6, 7)

@@ -1,9 +1,11 @@
 """What POST order refuses, and with which code."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from engine.venue.settings import Instrument
 from tests.venue.desk import SYMBOL, Desk, long_desk
 
 GOOD: dict[str, Any] = {
@@ -160,3 +162,12 @@ def test_a_cancel_needs_an_open_order() -> None:
 
     assert (first.body["status"], second.code) == ("CANCELED", -2011)
     assert desk.look("e1")["status"] == "CANCELED"
+
+
+def test_a_coarse_step_is_told_from_precision() -> None:
+    """-4023 and -1111 are two answers where the step is coarser than the displayed digits."""
+    desk = Desk(instrument=Instrument(step_size=Decimal("0.005")))
+
+    codes = [desk.order("BUY", one).code for one in ("0.007", "0.0075", "0.010")]
+
+    assert codes == [-4023, -1111, 0]

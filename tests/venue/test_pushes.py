@@ -174,3 +174,14 @@ def test_no_streams_cost_nothing() -> None:
 
     assert desk.venue.drain_pushes() == []
     assert desk.wallet == Decimal(1000)
+
+
+def test_no_event_waits_for_a_key_to_come() -> None:
+    """What happened before the stream was opened is not told later."""
+    desk = Desk()
+    desk.send("POST", "/fapi/v1/leverage", symbol=SYMBOL, leverage=5)
+    desk.order("BUY", "0.013")
+
+    desk.listen()
+
+    assert desk.events() == []

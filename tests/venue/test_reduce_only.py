@@ -129,3 +129,12 @@ def test_in_hedge_mode_the_closing_side_reduces() -> None:
     quantities = {side: p.quantity for side, p in desk.venue.house.account.positions.items()}
     assert codes == [-1106, -2022, 0]
     assert quantities == {"LONG": 0, "SHORT": 0}
+
+
+def test_a_larger_reducing_order_is_cut_to_the_position() -> None:
+    desk = long_desk("0.010")
+
+    desk.order("SELL", "0.500", newClientOrderId="x1", **REDUCE)
+
+    found = desk.look("x1")
+    assert (found["status"], found["origQty"], found["executedQty"]) == ("FILLED", "0.010", "0.010")
