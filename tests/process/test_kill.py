@@ -44,14 +44,23 @@ def position(home: Home) -> Decimal:
     return Decimal(0) if last is None else last.position
 
 
-def entered(home: Home) -> None:
-    """Give a decision and touch the entry until something filled."""
+def entries_rest(home: Home) -> bool:
+    last = home.picture()
+    return last is not None and bool(last.own(OrderRole.ENTRY))
+
+
+def entered(home: Home, *, whole: bool = False) -> None:
+    """Give a decision and touch the entry until something, or all of it, filled."""
     decided = home.keeper("decide", "long", "--json").document["decision"]
     assert isinstance(decided, dict)
     low, high = (Decimal(edge) for edge in decided["entry_zone"])
     home.until(lambda: any(e.get("type") == "LIMIT" for e in home.log()), "an entry rests")
     home.price(str((low + high) / 2 // 1 - 5))
     home.until(lambda: position(home) > 0, "something filled")
+    for touch in range(10 if whole else 0):
+        home.price(str((low + high) / 2 // 1 - 5 - touch % 2))
+    if whole:
+        home.until(lambda: not entries_rest(home), "the entry filled")
 
 
 def test_a_kill_in_the_middle_of_an_entry_leaves_the_position_covered_and_single(
@@ -80,7 +89,7 @@ def test_a_kill_in_the_middle_of_an_entry_leaves_the_position_covered_and_single
 def test_with_the_keeper_dead_the_exchange_alone_closes_at_the_stop(home: Home) -> None:
     """Field lesson 49: stops live on the exchange, not in the process."""
     child = home.start("run")
-    entered(home)
+    entered(home, whole=True)
     end(child, signal.SIGKILL)
 
     home.price("80000")
