@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Protocol
 
+from engine.domain.equity import week_start
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.observation import (
@@ -23,7 +24,6 @@ from engine.domain.observation import (
     Topic,
 )
 from engine.domain.order import OrderReport
-from engine.domain.position import Life
 from engine.exchange.port import Answer
 from engine.reconcile.questions import questions
 
@@ -67,6 +67,7 @@ QUOTE_MS = 3 * SECOND_MS
 ACCOUNT_MS = 30 * SECOND_MS
 CONFIG_MS = 2 * MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
+FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
 
 _FIELD = {
@@ -119,22 +120,33 @@ class Observer:
         asked = [
             self._question(t, now_ms) for t, age in ages.items() if self._is_due(t, now_ms, age)
         ]
-        life = ledger.life
-        if life is not None and life.opened_ms is not None and self._wants_income(life, now_ms):
-            asked.append(Question(Topic.INCOME, since_ms=life.opened_ms))
+        since_ms = self._income_since(ledger, now_ms, attention)
+        if since_ms is not None:
+            asked.append(Question(Topic.INCOME, since_ms=since_ms))
         if ledger.history_read_ms is None and self._is_due(Topic.ORDER_HISTORY, now_ms, RETRY_MS):
             since_ms = now_ms - HISTORY_MS
             asked.append(Question(Topic.ORDER_HISTORY, since_ms=since_ms))
             asked.append(Question(Topic.ALGO_HISTORY, since_ms=since_ms))
         return tuple(asked)
 
-    def _wants_income(self, life: Life, now_ms: int) -> bool:
-        """Return whether funding must be read: now and then while open, once after the close."""
+    def _income_since(self, ledger: Ledger, now_ms: int, attention: Attention) -> int | None:
+        """Return from when income is to be read now, None when it need not be.
+
+        Once after a close (funding), now and then while open, and before entries: the week's
+        flows and the openings that nobody sampled (RULES H2).
+        """
+        life, week_ms = ledger.life, week_start(now_ms)
+        if life is None or life.opened_ms is None:
+            is_due = attention is Attention.WATCHFUL and self._is_due(
+                Topic.INCOME, now_ms, FLOWS_MS
+            )
+            return week_ms if is_due else None
+        since_ms = min(life.opened_ms, week_ms)
         if life.closed_ms is None:
-            return self._is_due(Topic.INCOME, now_ms, INCOME_MS)
+            return since_ms if self._is_due(Topic.INCOME, now_ms, INCOME_MS) else None
         last = self._facts.get(Topic.INCOME)
         is_told = last is not None and last.at_ms > life.closed_ms
-        return not is_told and self._is_due(Topic.INCOME, now_ms, RETRY_MS)
+        return since_ms if not is_told and self._is_due(Topic.INCOME, now_ms, RETRY_MS) else None
 
     def _question(self, topic: Topic, now_ms: int) -> Question:
         if topic is not Topic.CANDLES:

@@ -1,4 +1,4 @@
-"""The engine's own state that a plan may depend on: lease, store, clock, budget, halts, commands."""
+"""The engine's own state that a plan may depend on: lease, store, clock, budget, halts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trading instruction somebody else's analytics gives us, as one frozen value (DESIGN section 3)."""
+"""The trading instruction somebody else's analytics gives us, as one value (DESIGN section 3)."""
 
 from __future__ import annotations
 
@@ -116,8 +116,9 @@ class Inbox:
     """What the decision folder says at one look.
 
     ``decision`` is the newest valid one for our symbol (stale or not); ``refusals`` are documents
-    refused at this look, each reported once; ``suspended_since_ms`` is when a newer, refused document was first
-    seen; ``reads_flat`` is a document readable as flat whatever else is broken (RULES D4).
+    refused at this look, each reported once; ``suspended_since_ms`` is when a newer, refused
+    document was first seen; ``reads_flat`` is a document readable as flat whatever else is
+    broken (RULES D4).
     ``consecutive_looks`` counts looks in a row that gave this very decision (RULES D5).
     """
 

@@ -1,4 +1,4 @@
-"""Names of orders: derived from the ledger, never drawn, readable back (DESIGN section 6, RULES G3).
+"""Names of orders: derived from the ledger, never drawn, readable back (RULES G3).
 
 ``kp`` + decision hash (6) + generation (3) + role (1) + revision (3), base 36, fixed width. The
 same intent has the same id on every run and after a takeover, so the exchange's own duplicate

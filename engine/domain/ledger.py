@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from engine.domain.equity import Equity
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
@@ -51,6 +52,7 @@ class Ledger:
     last_fill_ms: int = 0
     history_read_ms: int | None = None
     stop_while_flat: bool | None = None
+    equity: Equity | None = None
     seen_decision: str | None = None
     seen_decision_looks: int = 0
     adopted_decision_ms: int = 0
@@ -97,7 +99,9 @@ class Ledger:
 
     @property
     def entries_are_final(self) -> bool:
-        """Return whether no entry of this life can execute any more."""
+        """Return whether no entry of this life can execute any more, nor is to be replaced."""
+        if self.life is not None and self.life.chasing_ms is not None:
+            return False
         return all(o.status.is_final for o in self.of_life(OrderRole.ENTRY))
 
     @property

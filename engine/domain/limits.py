@@ -90,6 +90,7 @@ class Limits:
     chases_max: int = 3
     fallback_confidence: Decimal = Decimal("0.75")
     fallback_enabled: bool = True
+    fallback_slippage_pct: Decimal = Decimal("0.05")
     armed_age_max_ms: int = 1_000
     # protection (RULES C, F, G)
     working_price: WorkingPrice = WorkingPrice.MARK
@@ -109,6 +110,7 @@ class Limits:
     trail_pct: Decimal = Decimal("0.60")
     liq_trail_pct: Decimal = Decimal("0.20")
     approach_pct: Decimal = Decimal("1.50")
+    zone_move_max_pct: Decimal = Decimal("0.50")
     pivot_k: int = 3
     swing_fresh_ms: int = 600_000
     # clock

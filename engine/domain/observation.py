@@ -43,8 +43,10 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: ``client_id`` or ``exchange_id`` and ``book`` for ORDER, ``since_ms`` for
-    FILLS, INCOME and the histories, ``limit`` for CANDLES.
+    """One question.
+
+    ``client_id`` or ``exchange_id`` and ``book`` are for ORDER, ``since_ms`` for FILLS, INCOME and
+    the histories, ``limit`` for CANDLES.
     """
 
     topic: Topic

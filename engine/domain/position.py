@@ -112,8 +112,9 @@ class Life:
     tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
     when the entry became final (RULES F6). ``withdrawing`` / ``closing`` name the reason why the
     entry is being withdrawn / the position is being closed. ``crossed_since_ms``: since when the
-    working price lies beyond the level in force while the position stands. ``naked_ms``, ``naked_quantity_s``,
-    ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms`` is up to where.
+    working price lies beyond the level in force while the position stands. ``naked_ms``,
+    ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms``
+    is up to where.
     """
 
     generation: int
@@ -146,11 +147,16 @@ class Life:
     entry_commission: Decimal = ZERO
     funding: Decimal = ZERO
     base_quantity: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    liquidation_reads: int = 0
     opened_ms: int | None = None
     entry_final_ms: int | None = None
     best_price: Decimal | None = None
     worst_price: Decimal | None = None
     tp1_done_ms: int | None = None
+    chasing_ms: int | None = None
+    chases: int = 0
+    refined_by: str | None = None
     withdrawing: str | None = None
     withdrawing_ms: int | None = None
     closing: ExitReason | None = None

@@ -1,4 +1,4 @@
-"""Everything the planner may look at; nothing outside it may influence a plan (DESIGN section 2)."""
+"""Everything the planner may look at; nothing else may influence a plan (DESIGN section 2)."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def enter(situation: Situation) -> Proposal:
         return NOTHING
     if life.is_open or life.closed_ms is not None or situation.ledger.of_life(OrderRole.ENTRY):
         return NOTHING
-    if (why := _why_not_enter(situation, life)) is not None:
+    if (why := why_not_enter(situation, life)) is not None:
         return Proposal(holds=(Hold("enter", why),))
     terms = OrderTerms(
         client_id=situation.next_id(OrderRole.ENTRY),
@@ -92,7 +92,8 @@ def armed_stop(situation: Situation) -> Order | None:
     return None
 
 
-def _why_not_enter(situation: Situation, life: Life) -> str | None:
+def why_not_enter(situation: Situation, life: Life) -> str | None:
+    """Return what keeps an entry from being sent right now, None when nothing does."""
     condition, limits = situation.condition, situation.limits
     price, quote = situation.observation.last_price, situation.observation.quote
     stop = armed_stop(situation)

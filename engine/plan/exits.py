@@ -17,6 +17,7 @@ from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
+from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
 
@@ -59,10 +60,10 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return Proposal(actions=_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None:
+    if price is None or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
     quantity = split.tp1_quantity
-    is_reached = life.side.gain(life.tp1_price, price) >= 0
+    is_reached = life.side.gain(life.tp1_price, price) >= 0 or was_reached(orders)
     if is_reached and quantity is None:
         return _close(situation, life, ExitReason.TP1)
     terms = OrderTerms(
@@ -90,16 +91,16 @@ def keep_runner_target(situation: Situation) -> Proposal:
     if wanted is None:
         return NOTHING
     role, trigger = wanted
-    working = [
-        o for o in situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT) if o.may_rest
-    ]
+    orders = situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+    working = [o for o in orders if o.may_rest]
     if working:
         outdated = [o for o in working if o.role is not role or o.terms.trigger_price != trigger]
         return Proposal(actions=_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None:
+    same = [o for o in orders if o.role is role]
+    if price is None or must_wait(situation, same, MANAGE_ATTEMPTS):
         return NOTHING
-    if life.side.gain(trigger, price) >= 0:
+    if life.side.gain(trigger, price) >= 0 or was_reached(same):
         return _close(situation, life, ExitReason(role.value))
     terms = OrderTerms(
         client_id=situation.next_id(role),

@@ -12,13 +12,13 @@ from decimal import Decimal
 
 from engine.domain.action import GateResult, Verdict
 from engine.domain.decision import Decision
+from engine.domain.equity import Opening, day_start, drawdown_pct
 from engine.domain.instrument import bracket_of, isolated_liquidation_price
 from engine.domain.numbers import plain
+from engine.domain.position import ExitReason
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights
 from engine.plan.entry_zone import EffectiveZone, effective_zone, entry_terms
-
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,13 @@ def decision_fresh(situation: Situation, entry: Entry) -> GateResult:
 def decision_unused(situation: Situation, entry: Entry) -> GateResult:
     """D2: a decision opens once; whatever arrived while a position existed is consumed."""
     used = situation.ledger.has_used(entry.decision.id)
-    closed_ms = max(
-        (p.closed_ms for p in situation.ledger.past if p.opened_ms is not None), default=0
-    )
-    is_after = entry.decision.made_ms > closed_ms
+    opened = [p for p in situation.ledger.past if p.opened_ms is not None]
+    last = max(opened, key=lambda p: p.closed_ms, default=None)
+    # The opposite decision that closed the position may open the other side once.
+    ends_at_ms = 0 if last is None else last.closed_ms
+    if last is not None and last.exit_reason is ExitReason.OPPOSITE_DECISION:
+        ends_at_ms = last.opened_ms or 0
+    is_after = entry.decision.made_ms > ends_at_ms
     detail = "already used" if used else "made before the last position closed"
     return _gate(
         "decision_unused", not used and is_after, detail="" if not used and is_after else detail
@@ -273,10 +276,40 @@ def stop_not_crossed(situation: Situation, entry: Entry) -> GateResult:
 
 def trades_left_today(situation: Situation, entry: Entry) -> GateResult:
     """H2: own positions with a first fill today (UTC) below the cap."""
-    start_ms = situation.now_ms - situation.now_ms % DAY_MS
+    start_ms = day_start(situation.now_ms)
     today = sum(1 for p in situation.ledger.past if (p.opened_ms or 0) >= start_ms)
     limit = situation.limits.trades_per_day_max
     return _gate("trades_left_today", today < limit, today, limit)
+
+
+def drawdown_day(situation: Situation, entry: Entry) -> GateResult:
+    """H2: the day's loss stays above its limit; once reached, it stays reached for the day."""
+    equity, limit = situation.ledger.equity, situation.limits.daily_drawdown_limit_pct
+    opening = None if equity is None else equity.day
+    flows = Decimal(0) if equity is None else equity.flows_day
+    return _drawdown("drawdown_day", situation, opening, flows, limit)
+
+
+def drawdown_week(situation: Situation, entry: Entry) -> GateResult:
+    """H2: the week's loss stays above its limit; once reached, it stays reached for the week."""
+    equity, limit = situation.ledger.equity, situation.limits.weekly_drawdown_limit_pct
+    opening = None if equity is None else equity.week
+    flows = Decimal(0) if equity is None else equity.flows_week
+    return _drawdown("drawdown_week", situation, opening, flows, limit)
+
+
+def _drawdown(
+    code: str, situation: Situation, opening: Opening | None, flows: Decimal, limit: Decimal
+) -> GateResult:
+    equity = situation.ledger.equity
+    if equity is None or opening is None:
+        return _unknown(code, "equity_unknown: the period's opening could not be rebuilt")
+    fell = drawdown_pct(equity.now, opening.equity, flows)
+    if fell is None:
+        return _unknown(code, "equity_unknown: no capital at the period's opening")
+    passes = not opening.is_latched and fell > limit
+    detail = "reached earlier in this period" if opening.is_latched else ""
+    return _gate(code, passes, fell.quantize(Decimal("0.001")), limit, detail)
 
 
 def history_read(situation: Situation, entry: Entry) -> GateResult:
@@ -352,7 +385,7 @@ def breaker_closed(situation: Situation, entry: Entry) -> GateResult:
 
 
 def stop_while_flat(situation: Situation, entry: Entry) -> GateResult:
-    """E9: whether this account takes a stop while flat; unknown is tried, refused is not entered."""
+    """E9: whether this account takes a stop while flat: unknown is tried, refused not entered."""
     known = situation.ledger.stop_while_flat
     return _gate("stop_while_flat", known is not False, "unknown" if known is None else known)
 
@@ -382,6 +415,8 @@ GATES: tuple[Gate, ...] = (
     enter_distance,
     stop_not_crossed,
     trades_left_today,
+    drawdown_day,
+    drawdown_week,
     history_read,
     book_clean,
     no_foreign_orders,

@@ -55,7 +55,7 @@ def _only_adds(action: Action) -> bool:
         case PlaceOrder():
             return action.terms.role.is_stop or action.terms.role is OrderRole.EMERGENCY
         case CancelOrder():
-            return action.client_id.role is OrderRole.ENTRY
+            return action.client_id.role in (OrderRole.ENTRY, OrderRole.EMERGENCY)
         case Configure():
             return False
         case Halt():

@@ -21,6 +21,7 @@ from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, TimeInForce
+from engine.plan.attempts import PROTECT_ATTEMPTS, WOULD_TRIGGER, must_wait
 from engine.plan.proposal import NOTHING, Proposal, cancel
 
 MARKET_REFUSED = frozenset({-4131, -1008})
@@ -43,7 +44,7 @@ def begin_closing(situation: Situation) -> Proposal:
 
 
 def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | None:
-    limits, now_ms, inbox = situation.limits, situation.now_ms, situation.inbox
+    limits, now_ms = situation.limits, situation.now_ms
     if any(c.command is Command.FLATTEN for c in situation.condition.commands):
         return ExitReason.FLATTEN, "operator"
     if life.origin is Origin.ORPHAN:
@@ -53,9 +54,39 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
         stands_ms = now_ms - life.crossed_since_ms
         if life.uncovered_quantity > 0 or stands_ms >= limits.trigger_grace_ms:
             return ExitReason.EMERGENCY, "stop_crossed"
+    if life.uncovered_quantity > 0 and _cover_would_trigger(situation):
+        return ExitReason.EMERGENCY, "stop_would_trigger"
     refused_ms = life.cover_refused_since_ms
     if refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms:
         return ExitReason.EMERGENCY, "cover_refused"
+    if _is_too_small(situation, life):
+        return ExitReason.EMERGENCY, "below_minimum"
+    return _by_decision(situation, life)
+
+
+def _cover_would_trigger(situation: Situation) -> bool:
+    """Return whether the exchange just said that the missing stop's moment has passed (F4)."""
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    if not primaries:
+        return False
+    last = max(primaries, key=lambda o: o.id.revision)
+    is_cover = last.action_class is ActionClass.PROTECT
+    return last.status is OrderStatus.REJECTED and last.code == WOULD_TRIGGER and is_cover
+
+
+def _is_too_small(situation: Situation, life: Life) -> bool:
+    """Return whether a withdrawn entry left a part too small to be worth keeping (RULES E7)."""
+    instrument = situation.instrument
+    is_part = life.withdrawing is not None and life.tp1_done_ms is None
+    if not is_part or instrument is None or not situation.ledger.entries_are_final:
+        return False
+    return life.quantity * (life.entry_price or life.limit_price) < instrument.notional_min
+
+
+def _by_decision(situation: Situation, life: Life) -> tuple[ExitReason, str] | None:
+    limits, now_ms, inbox = situation.limits, situation.now_ms, situation.inbox
+    if _is_untradable_rest(situation, life):
+        return ExitReason.EMERGENCY, "too_small_at_timeout"
     decision = inbox.decision
     if decision is None or inbox.consecutive_looks < CONFIRMING_LOOKS:
         return None
@@ -69,6 +100,15 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     return None
 
 
+def _is_untradable_rest(situation: Situation, life: Life) -> bool:
+    """Return whether a timed-out entry filled less than any order may be worth (RULES E7)."""
+    instrument, price = situation.instrument, life.entry_price
+    if life.withdrawing != "entry_timeout" or instrument is None or price is None:
+        return False
+    is_final = situation.ledger.entries_are_final
+    return is_final and life.tp1_done_ms is None and life.quantity * price < instrument.notional_min
+
+
 def close_position(situation: Situation) -> Proposal:
     """Take the next step of the ladder while a position that must be closed still stands."""
     life, instrument = situation.ledger.life, situation.instrument
@@ -77,6 +117,8 @@ def close_position(situation: Situation) -> Proposal:
     if instrument is None:
         return Proposal(holds=(Hold("close_position", "instrument_unknown"),))
     attempts = situation.ledger.of_life(OrderRole.EMERGENCY)
+    if must_wait(situation, attempts, PROTECT_ATTEMPTS):
+        return Proposal(holds=(Hold("close_position", "backoff"),))
     resting = [o for o in attempts if o.status.is_resting]
     actions: list[Action] = [
         cancel(o, "close_position", "ladder", ActionClass.PROTECT)
@@ -89,7 +131,19 @@ def close_position(situation: Situation) -> Proposal:
             return Proposal(
                 actions=tuple(actions), holds=(Hold("close_position", "attempt_works"),)
             )
-        actions += [cancel(o, "close_position", "reprice", ActionClass.PROTECT) for o in resting]
+        actions += [
+            cancel(o, "close_position", "reprice", ActionClass.PROTECT)
+            for o in resting
+            if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > REPRICE_MS
+        ]
+        return Proposal(actions=tuple(actions))
+    if life.quantity < instrument.tradable_min and (targets := _closing_targets(situation)):
+        # Two closePosition targets of one direction cannot rest side by side (-4130).
+        actions += [
+            cancel(o, "close_position", "dust", ActionClass.PROTECT)
+            for o in targets
+            if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > REPRICE_MS
+        ]
         return Proposal(actions=tuple(actions))
     first = situation.ledger.next_revision(OrderRole.EMERGENCY)
     for offset, terms in enumerate(_step(situation, life, instrument, attempts)):
@@ -108,6 +162,11 @@ def close_position(situation: Situation) -> Proposal:
 
 
 SLICES_MAX = 5
+
+
+def _closing_targets(situation: Situation) -> list[Order]:
+    roles = (OrderRole.TP1, OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+    return [o for o in situation.ledger.of_life(*roles) if o.terms.close_position and o.may_rest]
 
 
 def _step(

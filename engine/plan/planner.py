@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from engine.domain.action import Action, GateResult, Hold, Next, Plan
 from engine.domain.situation import Situation
+from engine.plan.chase import chase_entry
 from engine.plan.entry import arm, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
@@ -18,6 +19,7 @@ from engine.plan.ladder import begin_closing, close_position
 from engine.plan.proposal import Proposal, after
 from engine.plan.protection import place_floor, protect_position, retire_spare_stops
 from engine.plan.ratchet import tighten_stop
+from engine.plan.refinement import refine
 from engine.plan.withdrawal import disarm, withdraw_entry
 
 Rule = Callable[[Situation], Proposal]
@@ -27,6 +29,8 @@ RULES: tuple[Rule, ...] = (
     protect_position,
     place_floor,
     withdraw_entry,
+    refine,
+    chase_entry,
     take_first_target,
     keep_runner_target,
     tighten_stop,

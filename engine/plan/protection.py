@@ -13,12 +13,14 @@ from decimal import Decimal
 from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
 from engine.domain.cover import is_behind
 from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.limits import OrphanPolicy
 from engine.domain.numbers import ZERO, plain
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Origin
 from engine.domain.situation import Situation
-from engine.domain.terms import ActionClass, OrderType, WorkingPrice
-from engine.plan.proposal import NOTHING, Proposal
+from engine.domain.terms import ActionClass, OrderSide, OrderType, WorkingPrice
+from engine.plan.attempts import PROTECT_ATTEMPTS, must_wait
+from engine.plan.proposal import NOTHING, Proposal, cancel
 
 GTE_REFUSED = -4509
 """closePosition refused: the Algo service does not see the position yet; retried (F1)."""
@@ -28,14 +30,17 @@ def protect_position(situation: Situation) -> Proposal:
     """Place the primary stop that is missing for what is, or may become, position."""
     ledger, limits = situation.ledger, situation.limits
     life = ledger.life
-    if life is None or life.closed_ms is not None or life.closing is not None:
+    if life is None or life.closed_ms is not None:
         return NOTHING
     if life.origin is Origin.ORPHAN or not _is_at_stake(situation):
         return NOTHING
     need = situation.quantity_to_cover - _resting_quantity(situation)
     if need <= 0:
         return NOTHING
-    possibly = [o for o in ledger.of_life(OrderRole.STOP_PRIMARY) if _possibly_rests(o)]
+    primaries = ledger.of_life(OrderRole.STOP_PRIMARY)
+    if must_wait(situation, primaries, PROTECT_ATTEMPTS):
+        return Proposal(holds=(Hold("protect_position", "backoff"),))
+    possibly = [o for o in primaries if _possibly_rests(o)]
     if len(possibly) >= limits.possibly_resting_max:
         return Proposal(holds=(Hold("protect_position", "possibly_resting_max"),))
     working = _working_price(situation)
@@ -73,17 +78,27 @@ def place_floor(situation: Situation) -> Proposal:
     life = situation.ledger.life
     if life is None or not life.is_open or life.closing is not None or life.quantity == 0:
         return NOTHING
+    if life.origin is Origin.ORPHAN and situation.limits.orphan is OrphanPolicy.IGNORE:
+        return NOTHING
     floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
     if any(o.may_rest for o in floors):
         return NOTHING
+    if _somebody_closes(situation, life.side.closing):
+        return Proposal(holds=(Hold("place_floor", "foreign_close_position"),))
     price = situation.observation.working(WorkingPrice.LAST)
     if price is None or is_behind(life.side, life.initial_stop, price):
         return NOTHING
     last = floors[-1] if floors else None
-    if last is not None and last.status is OrderStatus.REJECTED and last.code != GTE_REFUSED:
+    if (
+        last is not None
+        and last.status is OrderStatus.REJECTED
+        and last.code not in (0, GTE_REFUSED)
+    ):
         waits_ms = situation.now_ms - (last.finished_ms or last.intended_ms)
         if waits_ms < situation.limits.zombie_wait_ms and life.origin is not Origin.ORPHAN:
             return Proposal(holds=(Hold("place_floor", "floor_refused", last.note),))
+    if must_wait(situation, floors, PROTECT_ATTEMPTS):
+        return Proposal(holds=(Hold("place_floor", "backoff"),))
     terms = OrderTerms(
         client_id=situation.next_id(OrderRole.STOP_FLOOR),
         side=life.side.closing,
@@ -98,7 +113,10 @@ def place_floor(situation: Situation) -> Proposal:
 
 
 def retire_spare_stops(situation: Situation) -> Proposal:
-    """Cancel primaries that a tighter one, seen resting for everything, made superfluous (F2)."""
+    """Cancel primaries that a tighter one, seen resting for everything, made superfluous (F2).
+
+    And orders of an earlier life that show up beside this one, its stops once ours is seen (G6).
+    """
     life = situation.ledger.life
     if life is None or life.closed_ms is not None or not situation.has_picture:
         return NOTHING
@@ -108,12 +126,21 @@ def retire_spare_stops(situation: Situation) -> Proposal:
         if o.status is OrderStatus.WORKING and o.is_confirmed_resting
     ]
     keep = _keeper(situation, resting)
-    if keep is None or len(resting) < 2:
-        return NOTHING
-    spare = [o for o in resting if o is not keep and o.cancel_sent_ms is None]
-    spare += [o for o in resting if o is not keep and _cancel_is_old(situation, o)]
+    strays = [o for o in situation.ledger.earlier_orders if _may_cancel(situation, o)]
+    others = tuple(
+        cancel(o, "retire_spare_stops", "earlier_life", ActionClass.RECONCILE)
+        for o in strays
+        if not o.role.is_stop
+    )
+    if keep is None:
+        return Proposal(actions=others)
+    # A tighter one that is too small carries the level: it stays until a whole one rests there.
+    spare = [o for o in resting if o is not keep and _is_as_tight(situation, keep, o)]
+    spare = [o for o in spare if _may_cancel(situation, o)]
+    spare += [o for o in strays if o.role.is_stop]
     return Proposal(
-        actions=tuple(
+        actions=others
+        + tuple(
             CancelOrder(
                 client_id=o.id,
                 book=o.terms.book,
@@ -200,9 +227,28 @@ def _keeper(situation: Situation, resting: list[Order]) -> Order | None:
     return best
 
 
-def _cancel_is_old(situation: Situation, order: Order) -> bool:
+def _is_as_tight(situation: Situation, keep: Order, other: Order) -> bool:
+    kept, trigger = keep.terms.trigger_price, other.terms.trigger_price
+    if kept is None or trigger is None:
+        return False
+    return not situation.life.side.is_tighter(trigger, kept)
+
+
+def _somebody_closes(situation: Situation, closing: OrderSide) -> bool:
+    """Return whether a foreign closePosition stop rests: the exchange takes one a direction."""
+    return any(
+        r.own_id is None
+        and r.close_position
+        and r.type is OrderType.STOP_MARKET
+        and r.side is closing
+        and r.status is OrderStatus.WORKING
+        for r in situation.observation.open_reports or ()
+    )
+
+
+def _may_cancel(situation: Situation, order: Order) -> bool:
     sent_ms = order.cancel_sent_ms
-    return sent_ms is not None and situation.now_ms - sent_ms > CANCEL_RETRY_MS
+    return sent_ms is None or situation.now_ms - sent_ms > CANCEL_RETRY_MS
 
 
 CANCEL_RETRY_MS = 1_000

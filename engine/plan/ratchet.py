@@ -18,9 +18,14 @@ from engine.domain.numbers import ONE, plain
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
+from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
 from engine.plan.proposal import NOTHING, Proposal
 from engine.plan.protection import primary_terms, working_price
 from engine.plan.trailing import trail_candidates
+
+AGREEING_READS = 2
+PRIMARIES_MAX = 2
+"""In the normal course two rest at once, while one takes over from the other (RULES F1)."""
 
 TAKER_RATE = Decimal("0.0005")
 """Assumed exit rate until the account's own was read: the base tier (binance-usdm.md section 7)."""
@@ -44,25 +49,57 @@ def tighten_stop(situation: Situation) -> Proposal:
     last = situation.observation.last_price
     if price is None or last is None:
         return NOTHING
+    if not situation.ledger.entries_are_final or not life.is_open:
+        best = _while_entering(situation, life, instrument, price)
+        return NOTHING if best is None else _move(situation, life, instrument, best, price)
     even = _breakeven(situation, life, instrument)
-    if even is not None and _is_crossed(life, even, price):
+    if even is not None and (_is_crossed(life, even, price) or _was_crossed(situation, even)):
         if situation.limits.breakeven_crossed is KeepOrClose.CLOSE:
-            closed = replace(
-                life,
-                closing=ExitReason.BREAKEVEN_STOP,
-                closing_why="breakeven_crossed",
-                closing_ms=situation.now_ms,
-            )
-            return Proposal(life=closed)
+            return _close_at_breakeven(situation, life)
         even = None
-    candidates = [Candidate(even, "breakeven")] if even is not None else []
-    candidates += [Candidate(level, "trail") for level in trail_candidates(situation)]
+    asked = _candidates(situation, life, instrument, price, even)
+    bound, near = _bound(situation, life), min_distance_price(life.side, price, last)
+    tighter = [c for c in asked if life.side.is_tighter(c.level, bound)]
+    # One that price has come too near to must not hold back another that keeps its distance.
+    gap = gap_of(instrument, situation.limits.min_gap_pct, near)
+    far_enough = [c for c in tighter if life.side.gain(c.level, near) >= gap]
+    best = tightest(life.side, far_enough or tighter)
+    return NOTHING if best is None else _move(situation, life, instrument, best, near)
+
+
+def _candidates(
+    situation: Situation, life: Life, instrument: Instrument, price: Decimal, even: Decimal | None
+) -> list[Candidate]:
+    """Return every level somebody asks for, in the order that wins a tie."""
+    guard = _liquidation_guard(situation, life, instrument, price)
     newer = _from_decision(situation, life, instrument, price)
-    candidates += [Candidate(newer, "decision")] if newer is not None else []
-    best = tightest(life.side, candidates)
-    if best is None or not life.side.is_tighter(best.level, _bound(situation, life)):
-        return NOTHING
-    return _move(situation, life, instrument, best, min_distance_price(life.side, price, last))
+    asked = [(even, "breakeven"), *((level, "trail") for level in trail_candidates(situation))]
+    asked += [(newer, "decision"), (guard, "liquidation_guard")]
+    return [Candidate(level, reason) for level, reason in asked if level is not None]
+
+
+def _while_entering(
+    situation: Situation, life: Life, instrument: Instrument, price: Decimal
+) -> Candidate | None:
+    """Return a newer decision's tighter stop that leaves our limit price legal (RULES D3)."""
+    level = _from_decision(situation, life, instrument, price)
+    if level is None or not life.side.is_tighter(level, _bound(situation, life)):
+        return None
+    least = life.limit_price * situation.limits.stop_distance_min_pct / 100
+    return (
+        Candidate(level, "decision") if life.side.gain(level, life.limit_price) >= least else None
+    )
+
+
+def _close_at_breakeven(situation: Situation, life: Life) -> Proposal:
+    return Proposal(
+        life=replace(
+            life,
+            closing=ExitReason.BREAKEVEN_STOP,
+            closing_why="breakeven_crossed",
+            closing_ms=situation.now_ms,
+        )
+    )
 
 
 def tightest(side: Side, candidates: list[Candidate]) -> Candidate | None:
@@ -88,6 +125,8 @@ def _move(
     situation: Situation, life: Life, instrument: Instrument, best: Candidate, price: Decimal
 ) -> Proposal:
     limits, now_ms = situation.limits, situation.now_ms
+    if must_wait(situation, situation.ledger.of_life(OrderRole.STOP_PRIMARY), MANAGE_ATTEMPTS):
+        return Proposal(holds=(Hold("tighten_stop", "backoff"),))
     move = Next(best.reason, "now", f"stop_level -> {plain(best.level)}")
     gap = gap_of(instrument, limits.min_gap_pct, price)
     if life.side.gain(best.level, price) < gap:
@@ -104,7 +143,7 @@ def _move(
         situation,
         situation.next_id(OrderRole.STOP_PRIMARY),
         best.level,
-        situation.quantity_to_cover,
+        max(situation.quantity_to_cover, _planned(situation, life)),
         working_price(situation),
     )
     if terms.quantity is not None and terms.quantity > instrument.market_quantity_max:
@@ -118,17 +157,19 @@ def _move(
 def _may_move(situation: Situation, life: Life) -> bool:
     """Return whether the stop may be moved: open, covered, nothing else under way."""
     primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    is_live = life.quantity > 0 if life.is_open else bool(primaries)
     return (
-        life.is_open
-        and life.quantity > 0
+        is_live
+        and life.closed_ms is None
         and life.closing is None
+        and (life.is_open or life.withdrawing is None)
         and life.flat_seen_ms is None
         and life.origin is not Origin.ORPHAN
         and life.uncovered_quantity == 0
         and situation.has_picture
-        and situation.ledger.entries_are_final
         and not any(o.is_unresolved for o in primaries)
         and sum(o.may_rest for o in primaries) < situation.limits.possibly_resting_max
+        and sum(o.is_confirmed_resting for o in primaries) < PRIMARIES_MAX
     )
 
 
@@ -136,6 +177,12 @@ def _bound(situation: Situation, life: Life) -> Decimal:
     return life.side.tighter(
         situation.ledger.binding_level or life.level_in_force, life.level_in_force
     )
+
+
+def _was_crossed(situation: Situation, even: Decimal) -> bool:
+    """Return whether the exchange just refused breakeven because price was there (RULES F4)."""
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    return was_reached(primaries) and primaries[-1].terms.trigger_price == even
 
 
 def _is_crossed(life: Life, even: Decimal, price: Decimal) -> bool:
@@ -185,3 +232,25 @@ def _from_decision(
     if was_refused or life.side.gain(level, price) < distance:
         return None
     return level
+
+
+def _planned(situation: Situation, life: Life) -> Decimal:
+    """Return what an entry that is armed, working or chased may still make of the position (A4)."""
+    is_final = life.is_open and situation.ledger.entries_are_final
+    return Decimal(0) if is_final else life.planned_quantity
+
+
+def _liquidation_guard(
+    situation: Situation, life: Life, instrument: Instrument, price: Decimal
+) -> Decimal | None:
+    """Return a level before the liquidation price when the stop lies beyond it (RULES H1, C6).
+
+    Only what two reads in a row agree on; a missing liquidation price is none.
+    """
+    liquidation = life.liquidation_price
+    if liquidation is None or life.liquidation_reads < AGREEING_READS:
+        return None
+    buffer = price * situation.limits.liq_buffer_pct / 100
+    if life.side.gain(liquidation, life.level_in_force) >= buffer:
+        return None
+    return instrument.price_toward_less_risk(life.side, liquidation + life.side.sign * buffer)

@@ -12,14 +12,16 @@ from decimal import Decimal
 
 from engine.domain.action import CancelOrder, Hold, Proof
 from engine.domain.condition import Command
-from engine.domain.decision import Decided, Decision
+from engine.domain.decision import Decided
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
+from engine.plan.chase import POST_ONLY_REFUSED
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
+from engine.plan.refinement import asks_for_new_entry
 
 
 def withdraw_entry(situation: Situation) -> Proposal:
@@ -33,7 +35,7 @@ def withdraw_entry(situation: Situation) -> Proposal:
         why = _why_withdraw(situation, life)
         if why is None:
             return NOTHING
-        life = replace(life, withdrawing=why, withdrawing_ms=situation.now_ms)
+        life = replace(life, withdrawing=why, withdrawing_ms=situation.now_ms, chasing_ms=None)
     actions = tuple(
         cancel(entry, "withdraw_entry", life.withdrawing or "withdrawn", ActionClass.RECONCILE)
         for entry in situation.ledger.of_life(OrderRole.ENTRY)
@@ -68,7 +70,7 @@ def disarm(situation: Situation) -> Proposal:
 
 
 def entry_never_filled(situation: Situation) -> bool:
-    """Return RULES E5's proof: entries final and empty in an earlier tick, position read 0 since."""
+    """Return RULES E5's proof: entries final and empty in an earlier tick, position 0 since."""
     position = situation.observation.position
     entries = situation.ledger.of_life(OrderRole.ENTRY)
     return (
@@ -97,6 +99,8 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
         return "halted"
     if life.closing is not None:
         return "closing"
+    if life.is_open and life.flat_seen_ms is not None:
+        return "flat_in_doubt"  # entries go at the first doubt (RULES C2)
     if _stop_is_spent(situation):
         return "stop_spent"
     if _entry_was_refused(situation):
@@ -115,7 +119,10 @@ def _stop_is_spent(situation: Situation) -> bool:
 
 def _entry_was_refused(situation: Situation) -> bool:
     entries = situation.ledger.of_life(OrderRole.ENTRY)
-    return bool(entries) and all(o.status.is_final for o in entries)
+    if not entries or not situation.ledger.entries_are_final:
+        return False
+    is_post_only = entries[-1].code == POST_ONLY_REFUSED
+    return not (is_post_only and situation.life.chases < situation.limits.chases_max)
 
 
 def _by_inbox(situation: Situation, life: Life) -> str | None:
@@ -133,16 +140,11 @@ def _by_inbox(situation: Situation, life: Life) -> str | None:
             return "flat_decision"
         if decision.side is not life.side:
             return "opposite_decision"
-        if _asks_otherwise(decision, life):
+        if asks_for_new_entry(situation, life, decision):
             return "newer_terms"
     if now_ms - made_ms > limits.decision_stale_ms:
         return "decision_stale"
     return None
-
-
-def _asks_otherwise(decision: Decision, life: Life) -> bool:
-    """Return whether a newer decision of our side changed anything but refinements (RULES D3)."""
-    return decision.id != life.decision_id and decision.terms != life.terms
 
 
 def _by_price(situation: Situation, life: Life) -> str | None:

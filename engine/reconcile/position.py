@@ -60,10 +60,19 @@ def _fold_position(
         _opened(life, ledger, observation),
         quantity=quantity,
         entry_price=read.entry_price,
+        liquidation_price=read.liquidation_price,
+        liquidation_reads=_agreeing(life, read),
         flat_seen_ms=None,
         flat_reads=0,
     )
     return _with(ledger, life), drifts
+
+
+def _agreeing(life: Life, read: PositionReport) -> int:
+    """Return how many reads in a row named this liquidation price: two are enough (RULES C6)."""
+    if read.liquidation_price != life.liquidation_price:
+        return 1
+    return min(life.liquidation_reads + 1, 2)
 
 
 def _fold_flat(

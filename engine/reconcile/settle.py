@@ -8,6 +8,7 @@ from engine.domain.drift import Drift, DriftKind
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import Observation
+from engine.reconcile.equity import fold_equity
 from engine.reconcile.fills import fold_fills
 from engine.reconcile.history import fold_history
 from engine.reconcile.life import (
@@ -37,6 +38,7 @@ def reconcile(
     ledger = fold_levels(ledger, observation.now_ms)
     ledger, of_position = fold_position(ledger, observation, limits)
     ledger = fold_end(fold_funding(ledger, observation), observation)
+    ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation.now_ms), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)

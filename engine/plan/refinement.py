@@ -1,0 +1,131 @@
+"""What a newer decision of the same side may change: it refines, it never widens (D3, F9, F10).
+
+While the entry works: the same terms refresh the date, other targets touch no order, a tighter
+stop is armed beside the old one, anything else asks for a new entry. With a position: targets may
+move until done, a frozen zone follows only what is recognisably the same zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.domain.action import Hold
+from engine.domain.decision import Decision, LiquidationZone
+from engine.domain.instrument import Instrument
+from engine.domain.limits import Limits
+from engine.domain.position import Life, Origin, Zone
+from engine.domain.situation import Situation
+from engine.domain.terms import Side, WorkingPrice
+from engine.plan.entry_zone import basis_price
+from engine.plan.gates import planned_entry
+from engine.plan.proposal import NOTHING, Proposal
+
+
+def refine(situation: Situation) -> Proposal:
+    """Take over what a newer decision of our side may change, once per decision."""
+    life, instrument = situation.ledger.life, situation.instrument
+    decision = newer_decision(situation)
+    price = situation.observation.working(WorkingPrice.LAST)
+    if life is None or instrument is None or decision is None or price is None:
+        return NOTHING
+    if decision.id == life.refined_by:
+        return NOTHING
+    if life.withdrawing is not None and not life.is_open:
+        return NOTHING
+    if life.closing is not None or life.closed_ms is not None:
+        return NOTHING
+    life = replace(life, refined_by=decision.id)
+    life, holds = _targets(life, decision, instrument, price)
+    life, more = _zone(life, decision, situation.limits, price)
+    if not life.is_open:
+        life = replace(life, basis_price=basis_price(decision, situation.limits))
+    return Proposal(life=life, holds=tuple(holds + more))
+
+
+def newer_decision(situation: Situation) -> Decision | None:
+    """Return the inbox's decision when it is fresh, of our side, and newer than the life's."""
+    life, decision = situation.ledger.life, situation.inbox.decision
+    if life is None or life.origin is Origin.ORPHAN or decision is None:
+        return None
+    if decision.side is not life.side or decision.made_ms <= life.decision_made_ms:
+        return None
+    is_fresh = situation.now_ms - decision.made_ms <= situation.limits.decision_stale_ms
+    return decision if is_fresh else None
+
+
+def asks_for_new_entry(situation: Situation, life: Life, decision: Decision) -> bool:
+    """Return whether a newer decision of our side asks for another price, size or wider stop (D3).
+
+    Compared as orders would be: zone, quantity and stop rounded to tick and step.
+    """
+    if decision.terms == life.terms or decision.made_ms <= life.decision_made_ms:
+        return False
+    entry = planned_entry(situation)
+    if entry is None or entry.zone is None:
+        return True
+    zone = entry.zone
+    is_wider = life.side.is_tighter(life.initial_stop, zone.stop)
+    is_moved = (zone.low, zone.high) != (life.zone_low, life.zone_high)
+    if zone.stop != life.initial_stop and not is_wider:
+        # The effective zone moved with the stop; what counts is whether our price stays legal.
+        is_moved = not zone.low <= life.limit_price <= zone.high
+    return (
+        is_wider
+        or is_moved
+        or entry.quantity != life.planned_quantity
+        or decision.leverage != life.leverage
+    )
+
+
+def _targets(
+    life: Life, decision: Decision, instrument: Instrument, price: Decimal
+) -> tuple[Life, list[Hold]]:
+    """Return the life with the decision's targets, except those price has already passed."""
+    holds: list[Hold] = []
+    if decision.tp1 is not None and life.tp1_done_ms is None and decision.tp1 != life.tp1_price:
+        if _is_ahead(life.side, decision.tp1, price):
+            life = replace(life, tp1_price=decision.tp1, tp1_fraction=decision.tp1_fraction)
+        else:
+            holds.append(Hold("refine", "target_behind_price", f"tp1 {decision.tp1} at {price}"))
+    if decision.tp2 is not None and decision.tp2 != life.tp2_price:
+        if _is_ahead(life.side, decision.tp2, price):
+            life = replace(life, tp2_price=decision.tp2)
+        else:
+            holds.append(Hold("refine", "target_behind_price", f"tp2 {decision.tp2} at {price}"))
+    return life, holds
+
+
+def _zone(
+    life: Life, decision: Decision, limits: Limits, price: Decimal
+) -> tuple[Life, list[Hold]]:
+    """Return the life with its frozen zone following the same zone of a later map (RULES F9)."""
+    later = _same_zone(life, decision)
+    if later is None:
+        return life, []
+    edge = later.near_edge(life.side)
+    if not _is_ahead(life.side, edge, price):
+        return life, [Hold("refine", "zone_behind_price", f"{edge} at {price}")]
+    if life.zone is not None:
+        known = life.zone.near_edge(life.side)
+        moved_pct = abs(edge - known) / known * 100
+        if moved_pct > limits.zone_move_max_pct:
+            return life, [Hold("refine", "zone_moved_too_far", f"{known} to {edge}")]
+        if (later.low, later.high) == (life.zone.low, life.zone.high):
+            return life, []
+    return replace(life, zone=Zone(later.id, later.low, later.high, later.given_id)), []
+
+
+def _same_zone(life: Life, decision: Decision) -> LiquidationZone | None:
+    """Return the zone of a later map that is the frozen one, or the first one ever named."""
+    if life.zone is None:
+        return next((z for z in decision.zones if z.id == decision.zone_id), None)
+    for zone in decision.zones:
+        if life.zone.given_id and zone.given_id and zone.id == life.zone.id:
+            return zone
+    overlapping = [z for z in decision.zones if z.low <= life.zone.high and z.high >= life.zone.low]
+    return max(overlapping, key=lambda z: (z.strength, z.id), default=None)
+
+
+def _is_ahead(side: Side, target: Decimal, price: Decimal) -> bool:
+    return side.gain(price, target) > 0
