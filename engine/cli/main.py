@@ -161,6 +161,7 @@ def _building(verbs: Verbs[_Parser]) -> None:
     about = "a life in a minute: exchange, kill, report"
     demo = _verb(verbs, "demo", "demo.play:demo", about)
     demo.add_argument("--folder", type=Path, help="where to play (var/demo)")
+    demo.add_argument("--pace", type=_factor, default=1.0, help="how much faster the market moves")
     simulate = _verb(verbs, "simulate", "simulating:simulate", "the campaign, or one written life")
     simulate.add_argument("--seeds", metavar="A..B", help="first and last seed")
     simulate.add_argument("--profile", default="calm", help="weather: calm, hostile, ... (calm)")
@@ -171,6 +172,13 @@ def _building(verbs: Verbs[_Parser]) -> None:
     db.add_argument("revision", nargs="?", help="where to (head; for downgrade it must be named)")
     # Listed for --help only; _run hands everything behind it on untouched.
     verbs.add_parser("venue", help="serve the simulated exchange (keeper venue --help)")
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 0.1 <= factor <= 100:
+        raise argparse.ArgumentTypeError("must be between 0.1 and 100")
+    return factor
 
 
 def _count(text: str) -> int:

@@ -53,13 +53,13 @@ def demo(arguments: Namespace, output: Output) -> int:
     output.progress(f"demo in {folder}; it takes about a minute")
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
-        return _played(folder, output)
+        return _played(folder, output, pace=arguments.pace)
 
 
-def _played(folder: Path, output: Output) -> int:
+def _played(folder: Path, output: Output, *, pace: float) -> int:
     started_s = time.monotonic()
     prepare(folder)
-    stage = Stage(folder, first_price=FIRST_PRICE, options=OPTIONS)
+    stage = Stage(folder, first_price=FIRST_PRICE, options=OPTIONS, pace=pace)
     lines: list[str] = []
     with closing_stage(stage):
         stage.open_venue()

@@ -25,7 +25,7 @@ from engine.cli.output import ExitCode, Problem
 from engine.domain.identity import OrderRole
 from engine.domain.numbers import plain
 from engine.simulation.cover import ZERO, Picture, pictures
-from engine.simulation.log import Changed, Event, Filled, Placed, read_log
+from engine.simulation.log import Event, Filled, Placed, read_log
 
 LOOK_S = 0.05
 STEP_S = 0.1
@@ -88,13 +88,6 @@ class Witness:
             and (e.book == "algo" or e.type == "LIMIT")
         ]
 
-    def cancelled(self, order: Placed) -> bool:
-        """Return whether that order was cancelled."""
-        return any(
-            isinstance(e, Changed) and e.exchange_id == order.exchange_id and e.status == "CANCELED"
-            for e in self.events
-        )
-
     def requests_since(self, number: int, path: str) -> Iterator[Mapping[str, object]]:
         """Yield the requests to paths that end in ``path`` after entry ``number``."""
         for entry in self.entries:
@@ -111,8 +104,11 @@ def _is(own: object, roles: tuple[OrderRole, ...], generation: int | None) -> bo
 class Stage:
     """Owns both processes and the price; ``heartbeat`` is called at every look."""
 
-    def __init__(self, folder: Path, *, first_price: Decimal, options: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, *, first_price: Decimal, options: tuple[str, ...], pace: float = 1.0
+    ) -> None:
         self.folder = folder
+        self.pace = pace
         self.price = first_price
         self.prices: list[tuple[int, Decimal]] = []
         self.witness = Witness()
@@ -220,8 +216,11 @@ class Stage:
         self.price = price
 
     def glide(self, to: Decimal, duration_s: float) -> None:
-        """Move the price in a straight line, a step every tenth of a second."""
-        start, steps = self.price, max(1, round(duration_s / STEP_S))
+        """Move the price in a straight line, a step every tenth of a second.
+
+        ``pace`` shortens it; waiting for facts takes as long as it takes.
+        """
+        start, steps = self.price, max(1, round(duration_s / self.pace / STEP_S))
         for step in range(1, steps + 1):
             raw = start + (to - start) * step / steps
             self.set_price((raw / TICK).to_integral_value() * TICK)
