@@ -187,10 +187,12 @@ class Running:
         world.lease.take(world.exchange.now_ms, waits=standby)
         now_ms = world.exchange.now_ms()
         world.store.record_settings(settings.canonical(), settings.mode.value, now_ms)
+        intake = Intake(settings.decisions, settings.symbol, limits)
+        world.store.take_originals_from(intake.original)
         self.keeper = Keeper(
             Parts(
                 store=world.store,
-                intake=Intake(settings.decisions, settings.symbol, limits),
+                intake=intake,
                 gateway=gateway,
                 limits=limits,
                 patience_ms=settings.exchange.patience_ms,

@@ -7,7 +7,7 @@ requests leave, protection first; the database refuses a wider stop by itself; e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.domain.action import Halt, Outcome, Plan
@@ -220,6 +220,10 @@ class Store:
     def record_settings(self, text: str, mode: str, now_ms: int) -> str:
         """Record the settings this process runs with, once per change; return their digest."""
         return self._shelf.record_settings(text, mode, now_ms)
+
+    def take_originals_from(self, original: Callable[[str], str | None]) -> None:
+        """Store each decision document as it came; ``original`` gives its text by digest."""
+        self._ticks.original = original
 
     def close(self) -> None:
         """Let go of the database."""
