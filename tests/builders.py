@@ -173,7 +173,7 @@ def an_order(  # noqa: PLR0913 - each is a fact of an order, and all are named
     force: TimeInForce = TimeInForce.GTC,
     **changes: Any,
 ) -> Order:
-    """Return an own order of a ``side`` life; resting ones have rested for a minute."""
+    """Return an own order of a ``side`` life; resting ones have rested for 50 s."""
     is_entry = role is ENTRY
     guessed = OrderType.LIMIT if price is not None else OrderType.MARKET
     if trigger is not None:
@@ -202,7 +202,7 @@ def an_order(  # noqa: PLR0913 - each is a fact of an order, and all are named
         dead_after_ms=NOW - MINUTE_MS + 5_000,
         exchange_id=number if has_word else None,
         quantity_filled=d(filled),
-        rested_ms=NOW - MINUTE_MS if has_rested else None,
+        rested_ms=NOW - 50_000 if has_rested else None,
         seen_ms=NOW - 1_000 if status.is_resting else None,
         triggered_ms=NOW if status in (TRIGGERING, TRIGGERED) else None,
         finished_ms=NOW - 30_000 if status.is_final else None,

@@ -1,0 +1,409 @@
+"""When a position must be closed now, and the ladder that closes it (RULES F4, F10, F11)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.domain.condition import Command, Condition, OperatorCommand
+from engine.domain.limits import HoldOrClose, Limits, OrphanPolicy
+from engine.domain.observation import Fact
+from engine.domain.order import Order, OrderTerms
+from engine.domain.position import ExitReason, Life, Origin
+from engine.domain.situation import Situation
+from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce
+from engine.plan.attempts import PROTECT_ATTEMPTS
+from engine.plan.planner import make_plan
+from engine.reconcile.settle import reconcile
+from tests.builders import (
+    CANCELLED,
+    EMERGENCY,
+    EXPIRED,
+    FILLED,
+    LONG,
+    NOW,
+    PRIMARY,
+    REJECTED,
+    SHORT,
+    TP1,
+    TP2,
+    UNKNOWN,
+    WORKING,
+    a_decision,
+    a_filled_entry,
+    a_flat_decision,
+    a_floor,
+    a_life,
+    a_situation,
+    a_stop,
+    a_tp2,
+    an_entry,
+    an_id,
+    an_inbox,
+    an_instrument,
+    an_open_situation,
+    an_order,
+    cancelled,
+    d,
+    held,
+    ids,
+    on,
+    placed,
+    seen,
+    table,
+    the_usual_orders,
+)
+
+
+def closing_of(situation: Situation) -> tuple[ExitReason | None, str]:
+    life = make_plan(situation).ledger.life
+    assert life is not None
+    return life.closing, life.closing_why
+
+
+def ladder(plan_of: Situation) -> list[OrderTerms]:
+    return placed(make_plan(plan_of), EMERGENCY)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_missing_stop_whose_moment_has_passed_closes_at_once(side: Side) -> None:
+    """RULES F4, lesson 11: would immediately trigger is itself the stop."""
+    life = a_life(side=side, crossed_since_ms=NOW, uncovered_quantity=d("0.013"))
+    orders = [o for o in the_usual_orders(side) if not o.role.is_stop]
+    situation = a_situation(
+        life,
+        (*orders, a_floor(on(side, 90_380), side=side, status=EXPIRED)),
+        price=on(side, 90_300),
+    )
+
+    plan = make_plan(situation)
+
+    assert closing_of(situation) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert [(t.type, t.side, t.quantity, t.reduce_only) for t in placed(plan)] == [
+        (OrderType.MARKET, side.closing, d("0.013"), True)
+    ]
+
+
+def test_the_mark_alone_beyond_the_level_closes_what_is_not_covered() -> None:
+    """RULES F4, lesson 11: neither stop nor close, because last has not followed, is naked."""
+    orders = (a_filled_entry(), a_stop(status=CANCELLED))
+    situation = a_situation(a_life(), orders, price=90_500, mark=90_370)
+    ledger, _ = reconcile(situation.ledger, situation.observation, Limits())
+
+    assert closing_of(replace(situation, ledger=ledger)) == (ExitReason.EMERGENCY, "stop_crossed")
+
+
+def test_the_exchanges_word_that_cover_would_trigger_closes_now() -> None:
+    """RULES F4, lesson 11: price may be back at the next look; the stop's moment was there."""
+    refused = a_stop(status=REJECTED, code=-2021, revision=2, finished_ms=NOW - 60)
+    life = a_life(uncovered_quantity=d("0.013"), accounted_ms=NOW - 60)
+    orders = (a_filled_entry(), a_stop(status=CANCELLED), refused)
+
+    assert closing_of(a_situation(life, orders)) == (ExitReason.EMERGENCY, "stop_would_trigger")
+
+
+TIGHTENINGS = table("""
+class    code   uncovered  why
+manage   -2021  0.013      a tightening lost nothing
+protect  -2021  0          doubtful cover does not close
+protect  -4140  0.013      refused for another reason
+""")
+
+
+@pytest.mark.parametrize("row", TIGHTENINGS, ids=ids(TIGHTENINGS))
+def test_a_refusal_closes_only_what_has_no_cover(row: list[str]) -> None:
+    """RULES F4: -2021 means what the order was for."""
+    action_class, code, uncovered, _ = row
+    refused = a_stop(
+        status=REJECTED,
+        code=int(code),
+        revision=2,
+        finished_ms=NOW - 60,
+        action_class=ActionClass(action_class),
+    )
+    life = a_life(uncovered_quantity=d(uncovered))
+
+    assert closing_of(a_situation(life, (*the_usual_orders(), refused)))[0] is None
+
+
+def test_a_position_whose_stop_never_existed_closes_without_one_to_judge_by() -> None:
+    """RULES F1: with no primary at all the next one is simply placed."""
+    situation = a_situation(a_life(uncovered_quantity=d("0.013")), (a_filled_entry(),))
+
+    assert closing_of(situation)[0] is None
+    assert len(placed(make_plan(situation), PRIMARY)) == 1
+
+
+def test_cover_refused_for_five_seconds_closes() -> None:
+    """RULES F11, lesson 43: naked_limit runs while the exchange refuses cover."""
+
+    def refused_for(elapsed_ms: int) -> Situation:
+        life = a_life(uncovered_quantity=d("0.013"), cover_refused_since_ms=NOW - elapsed_ms)
+        return a_situation(life, (a_filled_entry(),))
+
+    assert closing_of(refused_for(4_999))[0] is None
+    assert closing_of(refused_for(5_000)) == (ExitReason.EMERGENCY, "cover_refused")
+
+
+DECISIONS = table("""
+decision  age     looks  on_flat  on_opposite  closes             why
+flat      5000    2      close    close        flat_decision      as configured
+flat      5000    2      hold     close        -                  the default holds
+flat      5000    1      close    close        -                  read once is a half-written file
+flat      600001  2      close    close        -                  stale
+flat      40000   2      close    close        -                  not newer than our own
+opposite  5000    2      hold     close        opposite_decision  the default closes
+opposite  5000    2      hold     hold         -                  as configured
+opposite  5000    1      hold     close        -                  read once
+same      5000    2      close    close        -                  a refinement
+none      0       2      close    close        -                  no decision at all
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", DECISIONS, ids=ids(DECISIONS))
+def test_a_decision_closes_as_configured(row: list[str], side: Side) -> None:
+    """RULES F10, D5, lesson 48: fully valid, fresh, newer, and read in two looks."""
+    kind, age, looks, on_flat, on_opposite, closes, _ = row
+    made = {"made_ms": NOW - int(age)}
+    decision = {
+        "flat": a_flat_decision(**made),
+        "opposite": a_decision(side.opposite, id="oppos1", **made),
+        "same": a_decision(side, id="newer1", **made),
+        "none": None,
+    }[kind]
+    limits = Limits(on_flat=HoldOrClose(on_flat), on_opposite=HoldOrClose(on_opposite))
+    situation = an_open_situation(
+        side=side, inbox=an_inbox(decision, consecutive_looks=int(looks)), limits=limits
+    )
+
+    reason, _why = closing_of(situation)
+
+    assert reason == (None if closes == "-" else ExitReason(closes))
+
+
+def test_the_operator_closes() -> None:
+    """DESIGN section 10: keeper flatten, whatever else holds."""
+    command = OperatorCommand(1, Command.FLATTEN, "ann", "enough", NOW)
+
+    situation = an_open_situation(condition=Condition(commands=(command,)))
+
+    assert closing_of(situation) == (ExitReason.FLATTEN, "operator")
+
+
+def test_somebody_elses_position_is_closed_only_by_policy() -> None:
+    """RULES G1: an operator's old position must not be dumped by the first run."""
+    life = a_life(
+        origin=Origin.ORPHAN,
+        stop_level=None,
+        crossed_since_ms=NOW - 9_000,
+        uncovered_quantity=d("0.013"),
+    )
+    flatten = Limits(orphan=OrphanPolicy.FLATTEN)
+
+    assert closing_of(a_situation(life, ()))[0] is None
+    assert closing_of(a_situation(life, (), limits=flatten)) == (
+        ExitReason.FLATTEN,
+        "orphan_policy",
+    )
+
+
+def test_a_part_too_small_to_keep_is_closed_when_the_entry_is_given_up() -> None:
+    """RULES E7, lesson 19: below MIN_NOTIONAL at timeout it is closed at once."""
+    small = an_instrument(notional_min=d(100))
+    life = a_life("0.001", withdrawing="entry_timeout")
+    situation = a_situation(life, (an_entry(filled="0.001", status=CANCELLED), a_stop(), a_floor()))
+    observation = replace(situation.observation, instrument=Fact(small, NOW))
+
+    kept = closing_of(situation)
+    closed = closing_of(replace(situation, observation=observation))
+    after_tp1 = a_situation(replace(life, tp1_done_ms=NOW), situation.ledger.orders, price=91_500)
+
+    assert kept[0] is None
+    assert closed == (ExitReason.EMERGENCY, "below_minimum")
+    later = replace(after_tp1.observation, instrument=Fact(small, NOW))
+    assert closing_of(replace(after_tp1, observation=later))[0] is None
+
+
+def test_closing_begun_is_not_begun_again() -> None:
+    """The first reason is the one the trade is recorded with."""
+    life = a_life(closing=ExitReason.FLATTEN, closing_ms=NOW - 900, crossed_since_ms=NOW - 9_000)
+
+    assert closing_of(a_situation(life, the_usual_orders()))[0] is ExitReason.FLATTEN
+
+
+def being_closed(*attempts: Order, life: Life | None = None, **changes: object) -> Situation:
+    """Return a covered position on the ladder, with these attempts behind it."""
+    closing = life or a_life(closing=ExitReason.EMERGENCY, closing_ms=NOW - 5_000)
+    return a_situation(closing, (*the_usual_orders(closing.side), *attempts), **changes)  # type: ignore[arg-type]
+
+
+def an_attempt(revision: int = 1, **changes: object) -> Order:
+    return an_order(EMERGENCY, revision=revision, **changes)  # type: ignore[arg-type]
+
+
+STEPS = table("""
+last               next    price    why
+-                  market  -        the first step
+market/-4131       IOC     86222    beyond the price band: bounded
+market/-1008       IOC     86222    throttled: another form
+market/-2022       market  -        the position is read again
+market/0           market  -        it never left
+market/expired     IOC     86222    a remainder
+market/unknown     market  -        one position read later the next follows
+market/filled      market  -        the position still stands
+ioc/expired        GTC     90760    then at the best opposite price
+gtc/cancelled      IOC     86222    re-priced
+""")
+
+
+@pytest.mark.parametrize("row", STEPS, ids=ids(STEPS))
+def test_the_next_step_of_the_ladder_follows_from_the_last(row: list[str]) -> None:
+    """RULES F11, lesson 23: each refusal has another form."""
+    last, step, price, _ = row
+    attempts = {
+        "-": (),
+        "market/-4131": (an_attempt(status=REJECTED, code=-4131),),
+        "market/-1008": (an_attempt(status=REJECTED, code=-1008),),
+        "market/-2022": (an_attempt(status=REJECTED, code=-2022),),
+        "market/0": (an_attempt(status=REJECTED),),
+        "market/expired": (an_attempt(status=EXPIRED, filled="0.004"),),
+        "market/unknown": (an_attempt(status=UNKNOWN),),
+        "market/filled": (an_attempt(status=FILLED, filled="0.013"),),
+        "ioc/expired": (
+            an_attempt(status=REJECTED, code=-4131),
+            an_attempt(2, price=86_222, force=TimeInForce.IOC, status=EXPIRED),
+        ),
+        "gtc/cancelled": (an_attempt(price=90_760, status=CANCELLED),),
+    }[last]
+
+    (terms,) = ladder(being_closed(*attempts))
+
+    form = {"market": (OrderType.MARKET, TimeInForce.GTC)}.get(
+        step, (OrderType.LIMIT, TimeInForce.IOC if step == "IOC" else TimeInForce.GTC)
+    )
+    assert (terms.type, terms.time_in_force) == form
+    assert terms.price == (None if price == "-" else d(price))
+    assert (terms.reduce_only, terms.quantity) == (True, d("0.013"))
+    assert terms.client_id.revision == len(attempts) + 1
+
+
+def test_a_short_is_bought_back_within_the_band() -> None:
+    """RULES F11: the other edge, the other side of the book."""
+    life = a_life(side=SHORT, closing=ExitReason.EMERGENCY)
+    refused = an_attempt(side=SHORT, status=REJECTED, code=-4131)
+    tried = an_attempt(2, side=SHORT, price=95_802, force=TimeInForce.IOC, status=EXPIRED)
+
+    (ioc,) = ladder(being_closed(refused, life=life))
+    (gtc,) = ladder(being_closed(refused, tried, life=life))
+
+    assert (ioc.price, ioc.side) == (d("95802.0"), SHORT.closing)
+    assert gtc.price == d("91240.1")
+
+
+def test_slices_are_what_one_market_order_may_carry() -> None:
+    """RULES F11: slices of at most maxQty, five at a time."""
+    situation = being_closed()
+    tiny = an_instrument(market_quantity_max=d("0.002"))
+    observation = replace(situation.observation, instrument=Fact(tiny, NOW))
+
+    quantities = [t.quantity for t in ladder(replace(situation, observation=observation))]
+
+    assert quantities == [d("0.002")] * 5
+
+
+def test_an_attempt_that_works_is_given_a_second_then_repriced() -> None:
+    """RULES F11: re-priced each second."""
+    fresh = an_attempt(price=90_760, intended_ms=NOW - 999, status=WORKING)
+    old = replace(fresh, intended_ms=NOW - 1_000)
+    sent = replace(old, cancel_sent_ms=NOW - 500)
+
+    plans = [make_plan(being_closed(o)) for o in (fresh, old, sent)]
+
+    assert [cancelled(plan) for plan in plans] == [[], [an_id(EMERGENCY)], []]
+    assert [placed(plan) for plan in plans] == [[], [], []]
+    assert held(plans[0]) == ["attempt_works"]
+
+
+def test_resting_limit_targets_go_first_stops_stay() -> None:
+    """Lesson 35: a resting reduce-only limit reserves quantity; the stops are left alone."""
+    target = an_order(TP1, price=91_600, quantity="0.006", type=OrderType.LIMIT, revision=2)
+
+    plan = make_plan(being_closed(target))
+
+    assert cancelled(plan) == [target.id]
+    assert [t.type for t in placed(plan)] == [OrderType.MARKET]
+
+
+def test_dust_is_closed_by_an_order_that_sizes_itself() -> None:
+    """RULES F11, lesson 44: below the least quantity only closePosition takes it.
+
+    The runner's target must leave first: two of one direction cannot rest (-4130).
+    """
+    life = a_life("0.001", closing=ExitReason.EMERGENCY)
+    coarse = an_instrument(quantity_min=d("0.002"))
+    with_target = a_situation(life, (a_filled_entry(), a_stop(), a_floor(), a_tp2()))
+    without = a_situation(life, (a_filled_entry(), a_stop(), a_floor()))
+    waiting = a_situation(
+        life, (a_filled_entry(), a_stop(), a_floor(), a_tp2(cancel_sent_ms=NOW - 100))
+    )
+
+    def plan_of(situation: Situation) -> object:
+        seen_with = replace(situation.observation, instrument=Fact(coarse, NOW))
+        return make_plan(replace(situation, observation=seen_with))
+
+    first, second, third = (plan_of(s) for s in (with_target, without, waiting))
+
+    assert (cancelled(first), placed(first)) == ([an_id(TP2)], [])  # type: ignore[arg-type]
+    assert [
+        (t.type, t.trigger_price, t.close_position, t.quantity)
+        for t in placed(second)  # type: ignore[arg-type]
+    ] == [(OrderType.TAKE_PROFIT_MARKET, d("90760.1"), True, None)]
+    assert (cancelled(third), placed(third)) == ([], [])  # type: ignore[arg-type]
+
+
+def test_the_ladder_goes_on_without_a_quote_or_a_mark() -> None:
+    """RULES F11: a missing price is no reason to stop closing."""
+    refused = an_attempt(status=REJECTED, code=-4131)
+    tried = an_attempt(2, price=86_222, force=TimeInForce.IOC, status=EXPIRED)
+    situation = being_closed(refused)
+    blind = replace(situation.observation, quote=None, mark=None)
+
+    forms = [
+        ladder(replace(s, observation=blind))[0].type
+        for s in (situation, being_closed(refused, tried))
+    ]
+
+    assert forms == [OrderType.MARKET, OrderType.MARKET]
+
+
+def test_without_filters_the_ladder_says_what_it_waits_for() -> None:
+    """Nothing is sized without filters; the stops rest meanwhile."""
+    situation = being_closed()
+    blind = replace(situation.observation, instrument=None)
+
+    plan = make_plan(replace(situation, observation=blind))
+
+    assert (plan.actions, "instrument_unknown" in held(plan)) == ((), True)
+
+
+def test_a_ladder_that_is_refused_for_minutes_goes_on_at_its_own_pace() -> None:
+    """RULES F11, lesson 38: it goes on trying, and does not eat up the revisions."""
+    refused = [
+        an_attempt(n, status=REJECTED, code=-4140, finished_ms=NOW - 250)
+        for n in range(1, PROTECT_ATTEMPTS + 2)
+    ]
+    later = [replace(o, finished_ms=NOW - 1_000) for o in refused]
+
+    assert (ladder(being_closed(*refused)), len(ladder(being_closed(*later)))) == ([], 1)
+
+
+def test_nothing_is_closed_twice() -> None:
+    """Lesson 8: a closed life and a quantity of zero need no order."""
+    closed = a_life("0", opened_ms=NOW - 9_000, closed_ms=NOW - 900, closing=ExitReason.FLATTEN)
+    empty = a_life("0", opened_ms=NOW - 9_000, closing=ExitReason.FLATTEN, base_quantity=d("0.013"))
+
+    for life in (closed, empty):
+        situation = a_situation(life, (), observation=seen(a_situation(life, ()).ledger))
+        assert ladder(situation) == []
