@@ -38,6 +38,8 @@ def arm(situation: Situation) -> Proposal:
     if (setup := _configure(situation, entry.decision)) is not None:
         return Proposal(actions=setup, gates=gates, effective_zone=effective)
     life = _new_life(situation, entry, zone)
+    if situation.ledger.stop_while_flat is False:
+        return Proposal(life=life, gates=gates, effective_zone=effective)  # fallback mode (E9)
     client_id = ClientOrderId(life.decision_id, life.generation, OrderRole.STOP_PRIMARY, 1)
     terms = OrderTerms(
         client_id=client_id,
@@ -97,14 +99,18 @@ def why_not_enter(situation: Situation, life: Life) -> str | None:
     condition, limits = situation.condition, situation.limits
     price, quote = situation.observation.last_price, situation.observation.quote
     stop = armed_stop(situation)
-    if stop is None or stop.terms.trigger_price is None:
+    is_fallback = situation.ledger.stop_while_flat is False
+    if is_fallback and not condition.is_stream_up:
+        return "stream_down"
+    if not is_fallback and (stop is None or stop.terms.trigger_price is None):
         return "stop_not_resting"
+    trigger = life.initial_stop if stop is None else stop.terms.trigger_price or life.initial_stop
     if not situation.has_picture or situation.ledger.settled_streak < 2:
         return "picture_unsettled"
     if price is None or quote is None or situation.instrument is None:
         return "price_unknown"
     gap = max(2 * situation.instrument.tick_size, price * limits.min_gap_pct / 100)
-    if life.side.gain(stop.terms.trigger_price, price) < gap:
+    if life.side.gain(trigger, price) < gap:
         return "min_gap"
     best = quote.value.ask if life.side is Side.LONG else quote.value.bid
     near = life.zone_low if life.side is Side.LONG else life.zone_high

@@ -385,9 +385,12 @@ def breaker_closed(situation: Situation, entry: Entry) -> GateResult:
 
 
 def stop_while_flat(situation: Situation, entry: Entry) -> GateResult:
-    """E9: whether this account takes a stop while flat: unknown is tried, refused not entered."""
+    """E9: an account that takes no stop while flat is entered only with the user stream up."""
     known = situation.ledger.stop_while_flat
-    return _gate("stop_while_flat", known is not False, "unknown" if known is None else known)
+    is_fallback = known is False
+    passes = not is_fallback or situation.condition.is_stream_up
+    detail = "fallback mode: the stop follows the first fill" if is_fallback else ""
+    return _gate("stop_while_flat", passes, "unknown" if known is None else known, detail=detail)
 
 
 def _ends(zone: EffectiveZone, sign: int) -> tuple[Decimal, Decimal]:

@@ -79,7 +79,7 @@ def place_floor(situation: Situation) -> Proposal:
     if life is None or not life.is_open or life.closing is not None or life.quantity == 0:
         return NOTHING
     if life.origin is Origin.ORPHAN and situation.limits.orphan is OrphanPolicy.IGNORE:
-        return NOTHING
+        return Proposal(holds=(Hold("place_floor", "orphan_ignored"),))
     floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
     if any(o.may_rest for o in floors):
         return NOTHING

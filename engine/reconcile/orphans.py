@@ -9,7 +9,7 @@ from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.ledger import Ledger
-from engine.domain.limits import Limits
+from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.numbers import ZERO
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
@@ -149,7 +149,7 @@ def _foreign(
         generation=generation,
         decision_id=ORPHAN_DECISION,
         decision_made_ms=observation.now_ms,
-        origin=Origin.ORPHAN,
+        origin=Origin.IMPORTED if limits.orphan is OrphanPolicy.ADOPT else Origin.ORPHAN,
         side=side,
         armed_ms=observation.now_ms,
         planned_quantity=ZERO,
