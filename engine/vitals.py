@@ -11,10 +11,8 @@ from typing import Any
 
 from engine.domain.action import Verdict
 from engine.domain.decision import Decision
-from engine.domain.identity import OrderRole
-from engine.domain.ledger import Ledger
 from engine.domain.situation import Situation
-from engine.domain.terms import Phase, Rights
+from engine.domain.terms import Rights
 from engine.tick import TickReport
 
 
@@ -57,24 +55,12 @@ def vitals(report: TickReport, process: Process, overruns: int) -> dict[str, Any
         "health": health(situation, reasons),
         "troubles": [{"code": code, "detail": detail} for code, detail in reasons],
         "entries_allowed": not condition.halts and condition.rights is Rights.LEASED,
-        "phase": phase_of(report.ledger).value,
+        "phase": report.ledger.phase.value,
         "decision": _decision(report),
         "unrealized_pnl": None if position is None else position.unrealized_pnl,
         "liquidation_price": None if position is None else position.liquidation_price,
         "holds": [{"rule": h.rule, "reason": h.reason} for h in report.plan.holds],
     }
-
-
-def phase_of(ledger: Ledger) -> Phase:
-    """Return where the current life stands."""
-    life = ledger.life
-    if life is None or life.swept_ms is not None:
-        return Phase.FLAT
-    if life.closed_ms is not None:
-        return Phase.SWEEPING
-    if life.opened_ms is None:
-        return Phase.ENTERING if ledger.of_life(OrderRole.ENTRY) else Phase.ARMING
-    return Phase.OPEN if life.closing is None else Phase.CLOSING
 
 
 def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:

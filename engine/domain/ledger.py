@@ -10,6 +10,7 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
 from engine.domain.position import ExitReason, LevelState, Life, StopLevel
+from engine.domain.terms import Phase
 
 NOT_SENT = "not_sent"
 """Why a life ended of which nothing ever reached the exchange."""
@@ -76,6 +77,18 @@ class Ledger:
         A life whose stop never left us used nothing up.
         """
         return any(p.decision_id == decision_id and p.withdrawn != NOT_SENT for p in self.past)
+
+    @property
+    def phase(self) -> Phase:
+        """Return where the current life stands, as people read it."""
+        life = self.life
+        if life is None or life.swept_ms is not None:
+            return Phase.FLAT
+        if life.closed_ms is not None:
+            return Phase.SWEEPING
+        if life.opened_ms is None:
+            return Phase.ENTERING if self.of_life(OrderRole.ENTRY) else Phase.ARMING
+        return Phase.OPEN if life.closing is None else Phase.CLOSING
 
     @property
     def earlier_orders(self) -> tuple[Order, ...]:

@@ -71,7 +71,7 @@ def status_document(facts: Facts, host: Host) -> Document:
     """Return the status; pure."""
     ledger, beat = facts.ledger, facts.beat
     is_running = _is_running(facts.lease, host)
-    phase = phase_of(ledger)
+    phase = ledger.phase
     life = None if phase is Phase.FLAT else ledger.life
     mark = _decimal(beat.get("mark_price"))
     process = _process(facts, host, is_running=is_running)
@@ -96,18 +96,6 @@ def status_document(facts: Facts, host: Host) -> Document:
             for n in beat.get("next") or ()
         ],
     }
-
-
-def phase_of(ledger: Ledger) -> Phase:
-    """Return where the current life stands."""
-    life = ledger.life
-    if life is None or life.swept_ms is not None:
-        return Phase.FLAT
-    if life.closed_ms is not None:
-        return Phase.SWEEPING
-    if life.opened_ms is None:
-        return Phase.ENTERING if ledger.of_life(OrderRole.ENTRY) else Phase.ARMING
-    return Phase.OPEN if life.closing is None else Phase.CLOSING
 
 
 def _is_running(lease: LeaseRow | None, host: Host) -> bool:
