@@ -133,13 +133,16 @@ def level_of(covers: Iterable[Cover], side: Side, quantity: Decimal) -> Decimal 
 def quantity_to_cover(grounds: Grounds, without: ClientOrderId | None = None) -> Decimal | None:
     """Return position plus what own entries may still add (RULES A4), None when not known.
 
-    Entries are taken from both ledgers; the one called ``without`` is left out.
+    Entries the plan has only intended count like any other; the one called ``without`` is left out.
     """
     position = grounds.position
     if position is None:
         return None
+    known = grounds.known.of_life(OrderRole.ENTRY)
+    ids = {order.id for order in known}
+    planned = [o for o in grounds.ledger.of_life(OrderRole.ENTRY) if o.id not in ids]
     total = position.quantity
-    for order in grounds.known.of_life(OrderRole.ENTRY):
+    for order in (*known, *planned):
         if order.id == without:
             continue
         total += (order.terms.quantity or ZERO) if order.is_unresolved else order.quantity_remaining

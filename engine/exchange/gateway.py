@@ -123,11 +123,16 @@ class Gateway:
         leaving = [r.client_id for r in requests if isinstance(r, CancelOrder)]
         outcomes: dict[int, Outcome] = {}
         permits: list[tuple[int, Permit]] = []
+        placed: set[ClientOrderId] = set()
         for index, request in enumerate(requests):
             window_ms = _window_ms(request, grounds, stamp_ms)
             refused = self._refusal(request, grounds, leaving, stamp_ms)
             if refused is None and window_ms < WINDOW_MIN_MS:
                 refused = f"lease: ends in {window_ms + LEASE_MARGIN_MS} ms (G4)"
+            if refused is None and isinstance(request, PlaceOrder):
+                if request.terms.client_id in placed:
+                    refused = f"once: {request.terms.client_id} twice in one plan (B3)"
+                placed.add(request.terms.client_id)
             if refused is not None:
                 outcomes[index] = Outcome(request, Fate.NOT_SENT, stamp_ms, text=REFUSED + refused)
             else:

@@ -472,6 +472,16 @@ def test_executed_working_and_unknown_entries_count_against_the_decisions_quanti
         assert judged(situation, request) == [expected]
 
 
+def test_two_entries_of_one_plan_cannot_share_one_stop() -> None:
+    half = D("0.007")
+    stop = an_order(a_stop(quantity="0.030"))
+    situation = a_situation(stop, life=a_life())
+    first, second = (place(an_entry(quantity=str(half), revision=n)) for n in (1, 2))
+
+    assert judged(situation, first, second) == ["pair", "pair"]  # 0.014 of 0.013
+    assert judged(situation, first) == ["sent"]
+
+
 def test_an_entry_is_a_limit_order() -> None:
     market = replace(an_entry(), type=OrderType.MARKET, price=None)
     situation = a_situation(an_order(a_stop()), life=a_life())
@@ -919,6 +929,12 @@ def test_an_entry_that_may_have_executed_is_never_sent_again(fate: Fate, expecte
 
     told = outcome.text.removeprefix(REFUSED).partition(":")[0] or "sent"
     assert told == expected
+
+
+def test_an_id_leaves_once_per_plan() -> None:
+    situation = a_situation(an_order(OLD), life=OPEN_LIFE, held="0.013")
+
+    assert judged(situation, STOP, STOP) == ["sent", "once"]
 
 
 # --- pacing

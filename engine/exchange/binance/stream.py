@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -81,6 +82,8 @@ class UserStream:
             self._thread.join(STOP_S)
 
     def _run(self) -> None:
+        # The library reports each lost connection as an error; our reasons say it once.
+        logging.getLogger("binance").addHandler(logging.NullHandler())
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(self._supervise())
         self._is_up = False
