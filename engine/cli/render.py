@@ -161,7 +161,10 @@ def _position(position: Row | None, protection: Row) -> list[str]:
 def _decision(decision: Row | None) -> str:
     if decision is None:
         return "none"
-    refused = f", refused: {', '.join(decision['refusals'])}" if decision["refusals"] else ""
+    # A used decision fails its own gates by having been used; that is no news.
+    is_open = decision["state"] in ("waiting", "refused")
+    codes = decision["refusals"] if is_open else ()
+    refused = f", refused: {', '.join(codes)}" if codes else ""
     age = decision["age_s"]
     return f"{decision['id']} {decision['action']}, {age:.0f} s old, {decision['state']}{refused}"
 
