@@ -15,6 +15,7 @@ from typing import Any
 from engine.domain.action import CancelOrder, PlaceOrder, Plan
 from engine.domain.condition import Condition
 from engine.domain.decision import Decided, Decision, Inbox
+from engine.domain.equity import Equity, Opening, day_start, week_start
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.instrument import Bracket, Instrument
 from engine.domain.ledger import Ledger
@@ -379,8 +380,16 @@ def a_ledger(
         settled_streak=2,
         last_fill_ms=max((f.at_ms for f in fills), default=0),
         history_read_ms=NOW - DAY_MS,
+        equity=an_equity(),
     )
     return replace(made, **changes)
+
+
+def an_equity(now: Number = 1000) -> Equity:
+    """Return a day and a week that opened with 1000 USDT."""
+    day = Opening(day_start(NOW), d(1000), was_rebuilt=False)
+    week = Opening(week_start(NOW), d(1000), was_rebuilt=False)
+    return Equity(now=d(now), day=day, week=week, known_ms=NOW)
 
 
 def _level_of(order: Order, life: Life) -> StopLevel:
