@@ -6,8 +6,9 @@ grouped by class, because protection is committed first and alone (RULES G5).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from engine.domain.ledger import Ledger, PastLife
@@ -72,7 +73,7 @@ def changes(before: Ledger, after: Ledger) -> Changes:
     """Return what must be written so that ``after`` is recalled where ``before`` was."""
     if before is after:
         return NONE
-    orders, orders_gone = _moved(before.orders, after.orders, _order_key)
+    orders, orders_gone = _moved(before.orders, after.orders, _order_key, _is_merely_seen)
     fills, fills_gone = _moved(before.fills, after.fills, _fill_key)
     levels, _ = _moved(before.levels, after.levels, level_key)
     past, past_gone = _moved(before.past, after.past, _past_key)
@@ -110,7 +111,10 @@ def _ended(before: Ledger, after: Ledger) -> tuple[Life, PastLife | None] | None
 
 
 def _moved(
-    before: tuple[T, ...], after: tuple[T, ...], key: Callable[[T], K]
+    before: tuple[T, ...],
+    after: tuple[T, ...],
+    key: Callable[[T], K],
+    is_same: Callable[[T, T], bool] = operator.eq,
 ) -> tuple[list[Entry[T]], list[K]]:
     """Return entries that are new, changed or in another place, and the keys that are gone."""
     if before is after or before == after:
@@ -119,9 +123,17 @@ def _moved(
     changed = []
     for index, item in enumerate(after):
         place, was = places.pop(key(item), (-1, None))
-        if place != index or was != item:
+        if place != index or was is None or not is_same(was, item):
             changed.append(Entry(item, index, was))
     return changed, list(places)
+
+
+def _is_merely_seen(was: Order, order: Order) -> bool:
+    """Return whether nothing is new but the moment of the last look.
+
+    An order that rests is seen in every tick; a restart looks before it believes anyway.
+    """
+    return was == order or replace(was, seen_ms=order.seen_ms) == order
 
 
 def _order_key(order: Order) -> str:

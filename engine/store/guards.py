@@ -168,6 +168,21 @@ def statements(dialect: str) -> list[str]:
     return found + [f"CREATE VIEW {n} AS {body}" for n, body in views.bodies(dialect).items()]
 
 
+def are_in_place(connection: sa.Connection) -> bool:
+    """Return whether no trigger and no view of ours is missing."""
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        )
+    else:
+        found = connection.exec_driver_sql(
+            "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D' AND NOT tgisinternal"
+            " UNION ALL SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
+        )
+    wanted = {*trigger_names(connection.dialect.name), *views.NAMES}
+    return wanted <= set(found.scalars())
+
+
 def install(connection: sa.Connection) -> None:
     """Put every trigger and view in place; running it twice changes nothing."""
     for statement in statements(connection.dialect.name):

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from engine.domain.errors import StoreUnavailable
 from engine.store import tables as t
 from engine.store.connect import Desk, naming
-from engine.store.guards import install, statements
+from engine.store.guards import are_in_place, install, statements
 
 REVISIONS = ("0001",)
 """Every revision of the schema, oldest first; the migrations of the same numbers build them."""
@@ -34,6 +34,8 @@ def bring_up(desk: Desk, *, migrate: bool) -> None:
         return
     with desk.transaction("reading its schema's revision") as connection:
         revision = revision_of(connection)
+        if revision == HEAD and not are_in_place(connection):
+            install(connection)  # somebody dropped a trigger: without it nothing is refused
     if revision == HEAD:
         return
     if revision is not None and revision not in REVISIONS:

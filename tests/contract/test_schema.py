@@ -65,6 +65,21 @@ def test_installing_twice_changes_nothing(empty_url: str) -> None:
     assert _installed(empty_url) == before
 
 
+def test_a_dropped_guard_is_put_back_at_the_next_start(empty_url: str) -> None:
+    """An operator who repaired something by hand must not leave the ratchet open."""
+    Store.open(empty_url, account="a", symbol="BTCUSDT").close()
+    whole = _installed(empty_url)
+    database = make_database(Place(empty_url))
+    on_table = "" if database.dialect.name == "sqlite" else " ON stop_levels"
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER stop_levels_insert{on_table}")
+    database.dispose()
+
+    Store.open(empty_url, account="a", symbol="BTCUSDT").close()
+
+    assert _installed(empty_url) == whole
+
+
 def test_the_migrations_give_the_schema_the_tables_describe(empty_url: str) -> None:
     migrate.upgrade(empty_url)
     database = make_database(Place(empty_url), reads_only=True)
