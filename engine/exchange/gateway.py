@@ -3,7 +3,8 @@
 Invariants: a request that fails a check never leaves and comes back NOT_SENT with the rule's name;
 an id is never sent with other terms, an entry's id never twice after it may have executed; the
 stamp of a request is taken before the lease is looked at, and its window ends before the lease
-does (RULES G4); protection is never held back by budget, breaker or backoff.
+does (RULES G4); protection is never held back by budget, breaker or backoff, and the withdrawal of
+an entry never by backoff.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder, Request
-from engine.domain.identity import ClientOrderId
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Failure, Question
 from engine.domain.order import OrderTerms
@@ -184,6 +185,8 @@ class Gateway:
             return refused
         if can_open(request) and self._breaker.blocks_entries(now_ms):
             return f"breaker: {self._breaker.failures} failures in a row (DESIGN 7)"
+        if _withdraws(request):
+            return None  # what could still open must not wait for its withdrawal
         backoff = self._backoffs.get(_identity(request))
         if backoff is not None and backoff.is_waiting(now_ms):
             return f"backoff: attempt {backoff.attempt} waits until {backoff.until_ms} (DESIGN 7)"
@@ -196,6 +199,8 @@ class Gateway:
         if outcome.fate is Fate.NOT_SENT:
             before = self._backoffs.get(identity, Backoff())
             self._backoffs[identity] = after_failure(before, identity, outcome.at_ms)
+            if len(self._backoffs) > REMEMBERED_MAX:
+                self._backoffs.pop(next(iter(self._backoffs)))
         else:
             self._backoffs.pop(identity, None)
         if isinstance(request, PlaceOrder):
@@ -231,6 +236,10 @@ def _window_ms(request: Request, grounds: Grounds, stamp_ms: int) -> int:
     if until_ms is None:
         return window_ms
     return min(window_ms, until_ms - stamp_ms - LEASE_MARGIN_MS)
+
+
+def _withdraws(request: Request) -> bool:
+    return isinstance(request, CancelOrder) and request.client_id.role is OrderRole.ENTRY
 
 
 def _identity(request: Request) -> str:

@@ -113,8 +113,8 @@ def _entry_never_filled(request: CancelOrder, grounds: Grounds) -> str | None:
         return "proof: not the current life's stop (E5)"
     if life.opened_ms is not None or fact is None or not fact.value.is_flat:
         return "proof: the position is not seen flat (E5)"
-    if known.position_quantity != 0 or known.settled_streak < 1:
-        return "proof: the picture is not settled (E5)"
+    if known.position_quantity != 0:
+        return "proof: the ledger believes in a position (E5)"
     doubtful = [o for o in known.of_life(OrderRole.ENTRY) if not _is_dead(o, fact.at_ms)]
     if doubtful:
         return f"proof: {doubtful[0].id} may have executed (E5)"

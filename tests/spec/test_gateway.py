@@ -685,7 +685,10 @@ DISARM = cancel(OLD.client_id, Proof.ENTRY_NEVER_FILLED)
             id="the position was not read",
         ),
         pytest.param(
-            {"status": OrderStatus.CANCELLED}, {"settled_streak": 0}, "proof", id="not settled"
+            {"status": OrderStatus.CANCELLED},
+            {"position_quantity": D("0.001")},
+            "proof",
+            id="the ledger believes in a position",
         ),
     ],
 )
@@ -953,6 +956,18 @@ def test_what_did_not_leave_waits_but_protection_never_does() -> None:
     exchange.at_ms += 1_250
     gateway.perform([TARGET], situation, ledger)
     assert exchange.sent[-1].request is TARGET
+
+
+def test_a_withdrawal_never_waits() -> None:
+    """An entry that should go may fill while its cancel waits."""
+    situation = a_situation(an_order(a_stop()), life=a_life(withdrawing="decision_stale"))
+    exchange = Exchange(Fate.NOT_SENT)
+    gateway, withdrawal = Gateway(exchange), cancel(an_id(OrderRole.ENTRY))
+
+    for _ in range(3):
+        gateway.perform([withdrawal], situation, situation.ledger)
+
+    assert [p.request for p in exchange.sent] == [withdrawal] * 3
 
 
 def test_an_exchange_that_keeps_failing_gets_no_entries() -> None:
