@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+import requests
 
 from engine.domain.errors import Rejected
 from engine.exchange.binance.adapter import BinanceExchange
@@ -19,8 +21,9 @@ from engine.exchange.binance.lanes import InlineLanes, LanePool
 from engine.exchange.port import Exchange
 from engine.simulation.session import VenueSession
 from engine.venue.api import Venue, VenueSettings
+from engine.venue.server import VenueServer
+from engine.venue.serving.clock import VenueClock
 from tests.contract.exchange_contract import Desk, ExchangeContract
-from tests.venue_server.served import Served
 
 START_MS = 1_795_000_000_000
 
@@ -84,36 +87,60 @@ class TestInProcess(ExchangeContract):
         assert refused.value.code == code
 
 
-@dataclass
-class FarDesk:
-    """The hands behind a served venue."""
+class Port:
+    """The venue behind a real port, on a thread of this process."""
 
-    served: Served
+    def __init__(self) -> None:
+        self._began: queue.SimpleQueue[tuple[VenueServer, asyncio.AbstractEventLoop]] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        self._server, self._loop = self._began.get(timeout=10)
+        self.rest_url, self.stream_url = self._server.rest_url, self._server.stream_url
+        self._http = requests.Session()
+        self._http.trust_env = False
 
     def price(self, last: str) -> None:
-        self.served.admin("POST", "price", {"last": last})
+        self._admin("price", {"last": last})
 
     def fault(self, fault: Mapping[str, object]) -> None:
-        self.served.admin("POST", "faults", dict(fault))
+        self._admin("faults", dict(fault))
 
     def let_pass(self, milliseconds: int) -> None:
         threading.Event().wait(min(milliseconds, 50) / 1000)
 
+    def close(self) -> None:
+        self._http.close()
+        self._loop.call_soon_threadsafe(self._server.stop)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
-@pytest.mark.slow
+    def _admin(self, name: str, body: object) -> None:
+        reply = self._http.post(f"{self.rest_url}/venue/v1/{name}", json=body, timeout=10)
+        assert reply.status_code == 200, reply.text
+
+    async def _serve(self) -> None:
+        clock = VenueClock()
+        venue = Venue(VenueSettings(keys={"key": "secret"}), now_ms=clock.now_ms())
+        server = VenueServer(venue, clock)
+        await server.start()
+        self._began.put((server, asyncio.get_running_loop()))
+        await server.run_until_stopped()
+
+
 class TestOverLoopback(ExchangeContract):
-    """Lanes, sockets, HTTP: one served venue for each test."""
+    """Lanes, sockets, HTTP: one port for each test."""
 
     @pytest.fixture
-    def served(self, tmp_path: Path) -> Iterator[Served]:
-        keys = tmp_path / "keys"
-        keys.write_text("key secret\n")  # signatures are verified
-        with Served("--port", "0", "--keys", keys) as served:
-            yield served
+    def port(self) -> Iterator[Port]:
+        served = Port()
+        yield served
+        served.close()
 
     @pytest.fixture
-    def exchange(self, served: Served) -> Iterator[Exchange]:
-        access = BinanceAccess(served.rest_url, "key", "secret", "BTCUSDT", served.stream_url)
+    def exchange(self, port: Port) -> Iterator[Exchange]:
+        access = BinanceAccess(port.rest_url, "key", "secret", "BTCUSDT", port.stream_url)
         clock = ExchangeClock(lambda: time.monotonic_ns() // 1_000_000)
         made = BinanceExchange(access, LanePool(access), clock)
         made.anchor_clock()
@@ -121,5 +148,5 @@ class TestOverLoopback(ExchangeContract):
         made.close()
 
     @pytest.fixture
-    def desk(self, served: Served) -> Desk:
-        return FarDesk(served)
+    def desk(self, port: Port) -> Desk:
+        return port

@@ -21,7 +21,7 @@ from engine.exchange.binance.client import BinanceAccess
 
 LIVE_STREAM_URL = "wss://fstream.binance.com"
 STOP_S = 2.0
-POLL_S = 1.0  # how long the library's reads wait before they look whether they are to end
+POLL_S = 0.5  # how long the library's reads wait before they look whether they are to end
 CONNECT_S = 10.0
 KEY_CHECK_S = 60  # a key that somebody else ended is noticed within this time
 BACK_FIRST_S = 0.5
@@ -134,7 +134,7 @@ class UserStream:
                 await self._events(socket)
             finally:
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(socket.__aexit__(None, None, None), 1.5 * POLL_S)
+                    await asyncio.wait_for(socket.__aexit__(None, None, None), 3 * POLL_S)
         finally:
             client.ws_api = None  # never connected; closing it would wait for nothing
             with contextlib.suppress(Exception):
