@@ -15,15 +15,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.domain.terms import Fate
+from engine.exchange.budget import interval_factor
 
 if TYPE_CHECKING:
-    from engine.domain.condition import Condition
     from engine.tick import TickReport
 
 SOON_MS = 250
 IN_A_ROW_MAX = 10
-STRETCH_AT_PCT = (35, 45)
-"""Shares of the request weight from which quiet ticks come at twice, three times the interval."""
 
 
 def monotonic_ms() -> int:
@@ -73,13 +71,8 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
         return 0
     if is_missing or report.outcomes:
         return min(SOON_MS, interval_ms)
-    return interval_ms * _stretch(report.situation.condition)
-
-
-def _stretch(condition: Condition) -> int:
-    """Return how many intervals a quiet tick waits: 1, 2 or 3 as the weight runs out (RULES H4)."""
-    percent = 100 * condition.weight_used // max(condition.weight_limit, 1)
-    return 1 + sum(percent >= share for share in STRETCH_AT_PCT)
+    condition = report.situation.condition
+    return interval_ms * interval_factor(condition.weight_used, condition.weight_limit)
 
 
 class Loop:

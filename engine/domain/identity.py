@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from engine.domain.errors import require
 
@@ -90,15 +91,7 @@ class ClientOrderId:
 
     def __str__(self) -> str:
         """Return the id as it goes over the wire."""
-        return "".join(
-            (
-                PREFIX,
-                self.decision_hash,
-                base36(self.generation, GENERATION_WIDTH),
-                self.role.letter,
-                base36(self.revision, REVISION_WIDTH),
-            )
-        )
+        return _spelled(self)
 
     @classmethod
     def parse(cls, text: str) -> ClientOrderId | None:
@@ -112,3 +105,16 @@ class ClientOrderId:
         if role is None:
             return None
         return cls(body[:6], from_base36(body[6:9]), role, from_base36(body[10:13]))
+
+
+@lru_cache(maxsize=4096)
+def _spelled(client_id: ClientOrderId) -> str:
+    return "".join(
+        (
+            PREFIX,
+            client_id.decision_hash,
+            base36(client_id.generation, GENERATION_WIDTH),
+            client_id.role.letter,
+            base36(client_id.revision, REVISION_WIDTH),
+        )
+    )

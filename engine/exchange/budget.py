@@ -64,9 +64,9 @@ def refusal_to_ask(topic: Topic, usage: Usage, now_ms: int) -> str | None:
     return refusal(ActionClass.PROTECT, usage, now_ms)
 
 
-def interval_factor(usage: Usage) -> int:
+def interval_factor(weight_used: int, weight_limit: int) -> int:
     """Return by how much the tick stretches (1, 2 or 3) before any class has to stop."""
-    percent = usage.weight_used * 100 // max(usage.weight_limit, 1)
+    percent = weight_used * 100 // max(weight_limit, 1)
     return 1 + sum(percent >= limit for limit in STRETCH_PERCENT)
 
 

@@ -73,7 +73,7 @@ def test_what_cover_is_judged_from_is_still_read_when_the_rest_is_not(
 
 @pytest.mark.parametrize(("used", "factor"), [(0, 1), (719, 1), (720, 2), (960, 3), (2400, 3)])
 def test_the_tick_stretches_before_any_class_stops(used: int, factor: int) -> None:
-    assert budget.interval_factor(Usage(weight_used=used, weight_limit=2400)) == factor
+    assert budget.interval_factor(used, 2400) == factor
 
 
 def run(*events: tuple[Reply, int]) -> Breaker:
