@@ -262,3 +262,25 @@ def test_the_break_even_price_counts_the_fees_of_what_is_still_held() -> None:
 
     assert D(row["breakEvenPrice"]) == D("90800.1") + paid / D("0.010")
     assert after["breakEvenPrice"] == row["breakEvenPrice"]
+
+
+def test_funding_of_an_isolated_position_comes_out_of_its_margin() -> None:
+    desk = long_desk("0.010", margin_type="ISOLATED", leverage=10)
+    account = desk.venue.house.account
+    free = account.cross_wallet
+
+    desk.wait(FUNDING_MS - desk.now)
+
+    assert account.positions["BOTH"].isolated_wallet == D("90.8001") - D("0.0908")
+    assert account.cross_wallet == free
+
+
+def test_cross_margin_counts_what_the_position_has_won_or_lost() -> None:
+    desk = long_desk("0.010", leverage=10)
+    before = desk.wallet
+
+    desk.price("91800.1")
+
+    row = desk.send("GET", "/fapi/v3/balance").body[0]
+    assert D(row["crossUnPnl"]) == 10
+    assert D(row["availableBalance"]) == before + 10 - D("91.8001")

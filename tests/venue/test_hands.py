@@ -123,3 +123,15 @@ def test_the_other_hand_answers_to_the_same_symbol() -> None:
     desk.venue.hand({"do": "limit", "side": "buy", "quantity": "0.01", "price": "90000"}, 0)
 
     assert [row["symbol"] for row in desk.send("GET", "/fapi/v1/openOrders").body] == [SYMBOL]
+
+
+def test_after_a_request_the_exchange_acts_in_its_own_name() -> None:
+    desk = Desk()
+    desk.order("BUY", "0.013", "90700")
+
+    desk.price("90700")
+
+    assert [(one["event"], one["by"]) for one in desk.log("order")] == [
+        ("NEW", "api"),
+        ("TRADE", "exchange"),
+    ]

@@ -161,3 +161,19 @@ def test_deleveraging_closes_at_the_mark_price_and_leaves_orders_alone() -> None
 
 def test_the_last_bracket_holds_beyond_its_cap() -> None:
     assert bracket_of(BTCUSDT_BRACKETS, D("5000000000")) is BTCUSDT_BRACKETS[-1]
+
+
+def test_in_hedge_mode_the_other_side_stands_in_for_losses() -> None:
+    """WB of the formula: less the other side's maintenance, plus its unrealised profit."""
+    desk = Desk(dual_side=True, leverage=20, wallet=D(200), spread_ticks=0, taker_rate=D(0))
+    desk.price("90800")
+    desk.order("BUY", "0.020", positionSide="LONG")
+    desk.order("SELL", "0.005", positionSide="SHORT")
+    desk.price("90000")
+
+    rows = desk.send("GET", "/fapi/v3/positionRisk", symbol=SYMBOL).body
+    at = {row["positionSide"]: D(row["liquidationPrice"]) for row in rows}["LONG"]
+
+    backing = D(200) + D(800) * D("0.005") - D(90000) * D("0.005") * D("0.004")
+    by_hand = (D(90800) - backing / D("0.020")) / (1 - D("0.004"))
+    assert abs(at - by_hand) < D("0.00001")

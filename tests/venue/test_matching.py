@@ -294,3 +294,22 @@ def test_history_without_a_start_reaches_back_a_week() -> None:
         [0, 0, 0],
         [1, 1, 1],
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "quantity", "price"),
+    [
+        ({"timeInForce": "GTX"}, "0.010", "90900"),
+        ({"timeInForce": "GTC"}, "0.004", "90600"),
+    ],
+)
+def test_a_change_may_cancel_the_order(given: dict[str, str], quantity: str, price: str) -> None:
+    """A post-only order that would take, or a quantity that is filled already."""
+    desk = Desk(touch_quantity=Decimal("0.004"))
+    desk.order("BUY", "0.010", "90700", newClientOrderId="e1", **given)
+    desk.price("90700")
+    ask = {"symbol": SYMBOL, "origClientOrderId": "e1", "side": "BUY"}
+
+    desk.send("PUT", "/fapi/v1/order", quantity=quantity, price=price, **ask)
+
+    assert (desk.look("e1")["status"], desk.look("e1")["executedQty"]) == ("CANCELED", "0.004")

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.venue.desk import Desk, long_desk, switched
+from engine.venue.api import PricePoint
+from tests.venue.desk import T0, Desk, long_desk, switched
 
 
 def fills(desk: Desk) -> list[str]:
@@ -87,3 +88,36 @@ def test_a_partly_filled_entry_is_stopped_by_what_was_filled() -> None:
 
     assert desk.algo("stop")["actualQty"] == "0.004"
     assert desk.look("entry")["status"] == "PARTIALLY_FILLED"
+
+
+def test_a_mark_trigger_is_placed_on_the_way_of_the_mark_price() -> None:
+    """The mark was at the stop before the last price was at the entry: each has its own way."""
+    desk = Desk()
+    desk.price("90800", "90500")
+    desk.stop("SELL", "90380", "0.013", workingType="MARK_PRICE", clientAlgoId="stop")
+    desk.order("BUY", "0.013", "90730", newClientOrderId="entry")
+
+    desk.price("90700", "90300")
+
+    assert (fills(desk), desk.algo("stop")["algoStatus"]) == (["entry"], "REJECTED")
+
+
+def test_a_feed_with_a_crossed_book_is_uncrossed() -> None:
+    desk = Desk()
+    points = [
+        PricePoint(T0 + 1000, Decimal(90700), bid=Decimal(90705), ask=Decimal(90705)),
+        PricePoint(T0 + 2000, Decimal(90710), bid=Decimal(90700), ask=Decimal(90720)),
+    ]
+    desk.venue.feed_from(iter(points))
+    seen = []
+
+    for _ in range(3):
+        desk.wait(1000)
+        market = desk.venue.house.market
+        seen.append((str(market.last), str(market.bid), str(market.ask)))
+
+    assert seen == [
+        ("90700", "90705", "90705.10"),
+        ("90710", "90700", "90720"),
+        ("90710", "90700", "90720"),
+    ]
