@@ -241,7 +241,11 @@ class Running:
             self._after_first(report)
         if EQUITY in reasons:
             self._sample_equity(report)
-        self._world.lease.fields = vitals(report, self._process, self._loop.overruns)
+        usage = self._world.exchange.usage()
+        self._world.lease.fields = vitals(report, self._process, self._loop.overruns) | {
+            "requests_sent": usage.requests,
+            "requests_weight": usage.weight_spent,
+        }
         if self._listener is not None:
             self._listener(report)
         return report

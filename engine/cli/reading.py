@@ -13,10 +13,13 @@ from engine.cli.output import ExitCode, Output
 from engine.cli.render import history_text, status_text
 from engine.cli.watching import Watcher
 from engine.config import Settings
+from engine.domain.terms import Fate
 from engine.read.documents import Document
 from engine.read.trades import LIMIT, history_document, trade_documents
+from engine.store.reading import ReadStore
 
 WATCH_S = 0.5
+EVENTS_MAX = 1_000_000
 
 
 def status(arguments: Namespace, output: Output) -> int:
@@ -48,7 +51,7 @@ def report(arguments: Namespace, output: Output) -> int:
     settings = settings_of(arguments)
     with closing(reader_of(settings)) as store:
         trades = trade_documents(store)
-        beat = store.heartbeat() or {}
+        requests = _requests(store)
         if arguments.html is not None:
             arguments.html.write_text(store_page(store, trades), encoding="utf-8")
     document = report_document(
@@ -56,7 +59,7 @@ def report(arguments: Namespace, output: Output) -> int:
         now_ms=this_host().now_ms,
         database=_database_name(settings),
         html=None if arguments.html is None else str(arguments.html),
-        requests=_requests(beat),
+        requests=requests,
     )
     output.answer(document, lambda: _report_text(document, trades))
     return int(ExitCode.DONE)
@@ -97,9 +100,16 @@ def _watch(watcher: Watcher, settings: Settings, output: Output) -> None:
             tick = now
 
 
-def _requests(beat: Document) -> dict[str, int]:
-    names = ("sent", "weight", "rejected", "unknown")
-    return {name: int(str(beat.get(f"requests_{name}", 0))) for name in names}
+def _requests(store: ReadStore) -> dict[str, int]:
+    """Count requests: all since the keeper's last start, refused and unanswered since the first."""
+    beat = store.heartbeat() or {}
+    words = [str(e["text"]) for e in store.events(kinds=("refused", "sent"), limit=EVENTS_MAX)]
+    return {
+        "sent": int(beat.get("requests_sent", 0)),
+        "weight": int(beat.get("requests_weight", 0)),
+        "rejected": sum(1 for text in words if f": {Fate.REJECTED}" in text),
+        "unknown": sum(1 for text in words if f": {Fate.UNKNOWN}" in text),
+    }
 
 
 def _database_name(settings: Settings) -> str:
