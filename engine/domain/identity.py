@@ -96,15 +96,20 @@ class ClientOrderId:
     @classmethod
     def parse(cls, text: str) -> ClientOrderId | None:
         """Return the id that ``text`` spells, or None when it is not one of ours."""
-        if len(text) != _LENGTH or not text.startswith(PREFIX):
-            return None
-        body = text[len(PREFIX) :]
-        if not all(c in _DIGITS for c in body):
-            return None
-        role = _ROLE.get(body[9])
-        if role is None:
-            return None
-        return cls(body[:6], from_base36(body[6:9]), role, from_base36(body[10:13]))
+        return _parsed(text)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ClientOrderId | None:
+    if len(text) != _LENGTH or not text.startswith(PREFIX):
+        return None
+    body = text[len(PREFIX) :]
+    if not all(c in _DIGITS for c in body):
+        return None
+    role = _ROLE.get(body[9])
+    if role is None:
+        return None
+    return ClientOrderId(body[:6], from_base36(body[6:9]), role, from_base36(body[10:13]))
 
 
 @lru_cache(maxsize=4096)

@@ -36,6 +36,8 @@ NOTHING = Proposal()
 
 def after(situation: Situation, proposal: Proposal) -> Situation:
     """Return the situation with the proposal's intents written into the ledger."""
+    if proposal.life is None and not proposal.actions:
+        return situation
     ledger = situation.ledger
     if proposal.life is not None:
         ledger = replace(
