@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from engine.read.documents import moment_of
+from engine.simulation.markets import Market
 from engine.simulation.play import Appear
 from engine.simulation.world import World
 
@@ -27,8 +28,7 @@ Written = dict[str, Any]
 class Kind(StrEnum):
     """What the analytics job does."""
 
-    LONG = "long"
-    SHORT = "short"
+    ENTER = "enter"
     FLAT = "flat"
     OPPOSITE = "opposite"
     REFINE = "refine"
@@ -48,9 +48,11 @@ class Wish:
 
 
 class Analyst:
-    """Remembers its last good decision, as the real one does."""
+    """Remembers its last good decision, and mostly goes with the leg, as the real one would."""
 
-    def __init__(self) -> None:
+    def __init__(self, market: Market, start_ms: int) -> None:
+        self._market = market
+        self._start_ms = start_ms
         self._last: Written | None = None
 
     def write(self, wish: Wish, world: World, at_ms: int) -> Appear:
@@ -59,11 +61,12 @@ class Analyst:
         price = world.venue.house.market.last
         made_ms = at_ms - chance.choice((0, 0, 300, 2_000, 20_000))
         name = FILE if chance.random() < 0.9 else f"decision-{chance.randint(1, 3)}.json"
+        side = self._side(chance, at_ms)
         match wish.kind:
             case Kind.REMOVE:
                 return Appear(((FILE, None),))
             case Kind.BROKEN:
-                text = broken(decided(chance, _side(chance), price), chance, made_ms)
+                text = broken(decided(chance, side, price), chance, made_ms)
                 return Appear(((name, text),))
             case Kind.FLAT:
                 document = _flat()
@@ -72,23 +75,28 @@ class Analyst:
             case Kind.REFINE if self._last is not None:
                 document = refined(self._last, chance)
             case Kind.OPPOSITE if self._last is not None:
-                side = "short" if self._last["action"] == "long" else "long"
-                document = decided(chance, side, price)
-            case Kind.LONG | Kind.SHORT:
-                document = decided(chance, wish.kind.value, price)
+                other = "short" if self._last["action"] == "long" else "long"
+                document = decided(chance, other, price)
             case _:
-                document = decided(chance, _side(chance), price)
+                document = decided(chance, side, price)
         if wish.kind is Kind.STALE:
             made_ms = at_ms - chance.randint(601, 3_600) * 1_000
         elif document["action"] != "flat":
             self._last = document
         return Appear(((name, _text(document, made_ms)),))
 
+    def _side(self, chance: Random, at_ms: int) -> str:
+        drift = self._market.drift_at(at_ms - self._start_ms)
+        is_with = chance.random() < 0.75
+        if drift == 0:
+            return "long" if is_with else "short"
+        return "long" if (drift > 0) is is_with else "short"
+
 
 def decided(chance: Random, side: str, price: Decimal) -> Written:
     """Return a decision of ``side`` around ``price``: usually one that passes every gate."""
     sign = 1 if side == "long" else -1
-    middle = price * (_ONE - sign * _share(chance, -3, 15))
+    middle = price * (_ONE - sign * _share(chance, -8, 6))
     half = middle * _share(chance, 3, 15)
     near = middle - sign * half  # the end on the stop's side
     stop = near * (_ONE - sign * _share(chance, 5, 60))
@@ -120,6 +128,7 @@ def decided(chance: Random, side: str, price: Decimal) -> Written:
                 "strength": 0.9,
             }
         ]
+    poor = chance.random() < 0.15  # one gate or another refuses it
     return {
         "symbol": SYMBOL,
         "action": side,
@@ -128,11 +137,11 @@ def decided(chance: Random, side: str, price: Decimal) -> Written:
         "sl": _price(stop),
         "tp1": _price(first),
         "tp2": _price(second),
-        "risk_level": chance.choice((1, 2, 2, 3, 3, 1, 2, 0)),
-        "position_size_usdt": chance.choice((70, 150, 300, 600, 1200, 1200, 2000)),
-        "leverage": chance.choice((1, 2, 3, 3, 5, 10, 12)),
-        "confidence": chance.choice((0.55, 0.65, 0.74, 0.8, 0.9)),
-        "risk_checks": {"daily_dd_ok": True, "session_ok": chance.random() < 0.95},
+        "risk_level": chance.choice((0, 2)) if poor else chance.randint(1, 3),
+        "position_size_usdt": chance.choice((30, 90, 6000) if poor else (200, 600, 1200, 2000)),
+        "leverage": chance.choice((3, 12)) if poor else chance.choice((3, 5, 10)),
+        "confidence": chance.choice((0, 0.55)) if poor else chance.choice((0.65, 0.74, 0.9)),
+        "risk_checks": {"daily_dd_ok": True, "session_ok": not poor or chance.random() < 0.5},
         "position_management": management,
     }
 
@@ -191,10 +200,6 @@ def _flat() -> Written:
 
 def _text(document: Written, made_ms: int) -> str:
     return json.dumps({**document, "timestamp_iso": moment_of(made_ms)}, separators=(",", ":"))
-
-
-def _side(chance: Random) -> str:
-    return chance.choice(("long", "short"))
 
 
 def _share(chance: Random, low: int, high: int) -> Decimal:

@@ -15,7 +15,7 @@ from random import Random
 from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
 from engine.domain.terms import WorkingPrice
 from engine.simulation.analyst import Kind, Wish
-from engine.simulation.markets import Gap, Market
+from engine.simulation.markets import Gap, Leg, Market
 from engine.simulation.play import Calm, Fault, Happening, Kill
 from engine.venue.settings import VenueSettings
 
@@ -70,7 +70,7 @@ def draw(seed: int, profile: Profile) -> Drawn:
 
 def _market(chance: Random, length_ms: int) -> Market:
     walk, stretches = chance.choice(
-        (("calm", (8, 20, 40)), ("trend", (2, 5, 10)), ("chop", (1, 2, 4)))
+        (("calm", (2, 5, 20)), ("trend", (1, 2, 5)), ("chop", (1, 2, 4)))
     )
     count = chance.choice((0, 0, 1, 2)) if length_ms else 0
     gaps = sorted(chance.randrange(length_ms) for _ in range(count))
@@ -79,9 +79,21 @@ def _market(chance: Random, length_ms: int) -> Market:
         seed=chance.getrandbits(32),
         start_price=Decimal(chance.randint(200_000, 1_200_000)) / 10,
         stretch=Decimal(chance.choice(stretches)),
+        legs=_legs(chance, length_ms),
         gaps=tuple(Gap(at, Decimal(chance.randint(-80, 80)) / 10_000) for at in gaps),
         length_ms=length_ms,
     )
+
+
+def _legs(chance: Random, length_ms: int) -> tuple[Leg, ...]:
+    """Draw drifts of half a minute to five, from none to 3 basis points a second."""
+    legs: list[Leg] = []
+    at_ms = 0
+    while at_ms < length_ms:
+        drift = Decimal(chance.choice((0, 2, 5, 5, 10, 10, 30)) * chance.choice((-1, 1)))
+        legs.append(Leg(at_ms, drift / 100_000))
+        at_ms += chance.choice((30, 60, 120, 300)) * SECOND_MS
+    return tuple(legs)
 
 
 def _venue(chance: Random, market: Market) -> VenueSettings:
@@ -116,7 +128,7 @@ def _limits(chance: Random) -> Limits:
 
 
 _KINDS = (
-    *(Kind.LONG, Kind.SHORT) * 5,
+    *(Kind.ENTER,) * 10,
     *(Kind.REFINE,) * 4,
     *(Kind.RESEND, Kind.OPPOSITE, Kind.BROKEN) * 2,
     Kind.FLAT,
@@ -127,8 +139,7 @@ _KINDS = (
 
 def _wishes(chance: Random, length_ms: int) -> tuple[Wish, ...]:
     """Draw an act of the analytics job every minute or five, the first at once."""
-    first = chance.choice((Kind.LONG, Kind.SHORT))
-    wishes = [Wish(chance.randint(0, 20_000), first, chance.getrandbits(32))]
+    wishes = [Wish(chance.randint(0, 20_000), Kind.ENTER, chance.getrandbits(32))]
     at_ms = wishes[0].at_ms
     while True:
         at_ms += chance.choice((5, 30, 60, 120, 300)) * SECOND_MS + chance.randrange(SECOND_MS)

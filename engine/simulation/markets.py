@@ -1,7 +1,8 @@
-"""Seeded prices of a small world: a venue's walk, stretched, with gaps, until the feed ends."""
+"""Seeded prices of a small world: a venue's walk, stretched, on legs, with gaps, until it ends."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -25,15 +26,29 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """A stretch of drift from ``at_ms`` on: this share of the price per second."""
+
+    at_ms: int
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
-    """One price path: which walk, its seed, how much it is stretched, where it jumps."""
+    """One price path: which walk, its seed, how much it is stretched, its legs and its jumps."""
 
     walk: str
     seed: int
     start_price: Decimal
     stretch: Decimal
+    legs: tuple[Leg, ...]
     gaps: tuple[Gap, ...]
     length_ms: int
+
+    def drift_at(self, passed_ms: int) -> Decimal:
+        """Return the drift of the leg that ``passed_ms`` after the start lies on."""
+        index = bisect_right(self.legs, passed_ms, key=lambda leg: leg.at_ms) - 1
+        return ZERO if index < 0 else self.legs[index].share
 
     def feed(self, start_ms: int) -> Iterator[PricePoint]:
         """Yield a point a second from ``start_ms`` on; the last one's price stands afterwards."""
@@ -46,6 +61,7 @@ class Market:
             if passed_ms > self.length_ms:
                 return
             last = origin + (point.last - origin) * self.stretch
+            shift += (last + shift) * self.drift_at(passed_ms)
             while gaps and gaps[0].at_ms <= passed_ms:
                 shift += last * gaps.pop(0).share
             mark_shift += (shift - mark_shift) / MARK_LAG

@@ -101,7 +101,7 @@ class _Course:
     def __init__(self, drawn: Drawn, world: World, inbox: Path) -> None:
         self._drawn = drawn
         self._world = world
-        self._analyst = Analyst()
+        self._analyst = Analyst(drawn.market, START_MS)
         moments = [Moment(START_MS + w.at_ms, self._composed(w)) for w in drawn.wishes]
         moments += [Moment(START_MS + at_ms, what) for at_ms, what in drawn.happenings]
         self._play = Play(world, inbox, moments)
