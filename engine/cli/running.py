@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable
+from typing import TypeVar
 
 from engine.app import Running, build
 from engine.cli.common import command, config_words, credentials_of, settings_of
@@ -12,6 +15,8 @@ from engine.cli.output import ExitCode, Output
 from engine.cli.ticks import Teller, TickDocuments
 from engine.config import Settings
 from engine.tick import TickReport
+
+Told = TypeVar("Told")
 
 
 def run(arguments: Namespace, output: Output) -> int:
@@ -26,8 +31,8 @@ def run(arguments: Namespace, output: Output) -> int:
     keeper = build(
         settings,
         credentials_of(settings),
-        listener=listener,
-        note=lambda text: output.progress(f"keeper: {text}"),
+        listener=_going_on_without_an_audience(listener),
+        note=_going_on_without_an_audience(lambda text: output.progress(f"keeper: {text}")),
         standby=arguments.standby,
     )
     try:
@@ -80,6 +85,24 @@ def _listener(settings: Settings, output: Output, hint: str) -> Callable[[TickRe
         waiting.look(report)
 
     return say
+
+
+def _going_on_without_an_audience(say: Callable[[Told], None]) -> Callable[[Told], None]:
+    """Keep the keeper running when nobody reads it any more: a closed pipe, a full disk."""
+    is_heard = True
+
+    def tell(told: Told) -> None:
+        nonlocal is_heard
+        if is_heard:
+            try:
+                say(told)
+            except OSError:
+                is_heard = False
+                # What is still buffered would complain again when the process ends.
+                quiet = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(quiet, sys.stdout.fileno())
+
+    return tell
 
 
 class _Hint:

@@ -81,6 +81,12 @@ class Home:
 
         self.until(ticks, "the keeper ticks")
 
+    def ticks(self) -> int:
+        """Return the keeper's last tick, as the store says."""
+        process = self.keeper("status", "--json").document["process"]
+        assert isinstance(process, dict)
+        return int(process["tick"] or 0)
+
     def price(self, last: str) -> None:
         """Move last and mark price."""
         paper.call(self.access.admin_url, "price", {"last": last, "mark": last})

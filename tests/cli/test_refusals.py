@@ -185,3 +185,19 @@ def test_paper_mode_needs_neither_key_nor_exchange(tmp_path: Path) -> None:
     assert (again.code, again.document["verdict"]) == (0, "flat")
     assert (stopped.code, stopped.document["was_running"]) == (0, True)
     assert status.code == 0, "the account is still known when its exchange is gone"
+
+
+def test_a_keeper_whose_output_nobody_reads_goes_on_keeping(home: Home) -> None:
+    """A closed terminal or `| head` must not leave a position without its keeper."""
+    configure(home)
+    child = home.start("run", "--json")
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.stdout.close()
+    home.await_ticks(child)
+    tick = home.ticks()
+
+    home.until(lambda: home.ticks() > tick + 3, "it ticks on")
+    child.send_signal(signal.SIGTERM)
+
+    assert child.wait(30) == 0
