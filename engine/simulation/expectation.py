@@ -1,7 +1,7 @@
 """What a written life expects, held against what happened.
 
 Of a mapping the keys it names count, of a list every item in its order; numbers are compared as
-numbers, however they are written.
+numbers, however they are written. A text such as "<= 1.2" or ">= 3" bounds a number.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ def _same(expected: object, got: object) -> bool:
     if expected == got and isinstance(expected, bool) is isinstance(got, bool):
         return True
     a, b = _number(expected), _number(got)
+    if isinstance(expected, str) and expected[:2] in ("<=", ">=") and b is not None:
+        bound = Decimal(expected[2:].strip())
+        return b <= bound if expected.startswith("<=") else b >= bound
     return a is not None and a == b
 
 

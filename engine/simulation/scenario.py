@@ -5,6 +5,7 @@ Fills, orders and the end are the venue's word; trades and stop levels are what 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,9 @@ from engine.config import Settings, load
 from engine.domain.numbers import ZERO, plain
 from engine.read.documents import Document, level_document
 from engine.read.trades import confirmed, trade_documents
+from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
 from engine.simulation.expectation import differences
+from engine.simulation.log import read_log
 from engine.simulation.play import Appear, Fault, Hand, Kill, Moment, Play
 from engine.simulation.told import fill_documents, order_documents
 from engine.simulation.world import World
@@ -84,7 +87,12 @@ def moments_of(scenario: Scenario, start: datetime) -> Iterator[Moment]:
     for fault in scenario.faults:
         yield Moment(start_ms + fault.at_ms, Fault(fault.terms))
     for kill in scenario.kills:
-        what = Kill(dead_ms=kill.back_ms - kill.at_ms, lose_store=kill.lose_store)
+        what = Kill(
+            dead_ms=kill.back_ms - kill.at_ms,
+            lose_store=kill.lose_store,
+            call=kill.call,
+            is_after=kill.after,
+        )
         yield Moment(start_ms + kill.at_ms, what)
 
 
@@ -119,19 +127,40 @@ def _document(scenario: Scenario, world: World, refusals: list[Document]) -> Doc
     entries = world.venue.log_after(0)
     reader = ReadStore.beside(world.store.desk)
     lives = sorted(reader.lives(limit=1000), key=lambda life: life.generation)
+    orders = order_documents(entries)
     got: Document = {
         "trades": trade_documents(reader),
         "stop_levels": [
             level_document(level) for life in lives for level in confirmed(reader, life.generation)
         ],
-        "orders": order_documents(entries),
+        "orders": orders,
         "fills": fill_documents(entries),
         "refusals": refusals,
+        "placed": placed_of(orders),
+        "judged": judged_of(scenario, entries, world.clock.now_ms),
         "final": final_of(world.venue),
     }
     found = differences(scenario.expect, got)
     head: Document = {"schema": "keeper/scenario/1", "name": scenario.name, "ok": not found}
     return {**head, **got, "differences": found}
+
+
+def placed_of(orders: list[Document]) -> Document:
+    """Return how many orders of each role were accepted."""
+    return dict(sorted(Counter(str(order["role"]) for order in orders).items()))
+
+
+def judged_of(scenario: Scenario, entries: list[dict[str, object]], end_ms: int) -> Document:
+    """Return what the checkers say of the venue's log: naked time, and every breach in words."""
+    standing = scenario.account.position
+    held = ZERO if standing is None else standing.quantity
+    sign = -1 if standing is not None and standing.side == "short" else 1
+    history = History(read_log(entries), end_ms=end_ms, position=held * sign)
+    return {
+        "naked_s": sum(w.duration_ms for w in naked_windows(history)) / 1000,
+        "widened": [f.detail for f in never_widened(history).findings],
+        "doubled": [f.detail for f in executed_once(history).findings],
+    }
 
 
 def final_of(venue: Venue) -> Document:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from engine.venue import parsing
+from engine.venue import forced, parsing
 from engine.venue.codes import Refusal
 from engine.venue.faults import ROLE_AT
 from engine.venue.house import EXCHANGE, HAND
@@ -74,6 +74,8 @@ class Hands:
             "position_mode": self._position_mode,
             "position_margin": self._position_margin,
             "transfer": self._transfer,
+            "liquidation": self._forced,
+            "adl": self._forced,
         }
         name = str(hand.get("do"))
         if name not in acts:
@@ -160,6 +162,14 @@ class Hands:
             else:
                 given["reduceonly"] = "true"
             self._place(given)
+
+    def _forced(self, hand: Mapping[str, object]) -> None:
+        """Let the exchange itself close every position: "liquidation" or "adl"."""
+        self._house.actor = EXCHANGE
+        close = forced.liquidate if str(hand["do"]) == "liquidation" else forced.deleverage
+        for position in list(self._house.account.positions.values()):
+            if position.quantity:
+                close(self._house, self._book, position)
 
     def _stop(self, hand: Mapping[str, object]) -> None:
         """Place a conditional order; `type` defaults to STOP_MARKET."""

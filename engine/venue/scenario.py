@@ -137,11 +137,17 @@ class WrittenFault:
 
 @dataclass(frozen=True, slots=True)
 class WrittenKill:
-    """The keeper dies at `at_ms` and starts again at `back_ms`, with or without its store."""
+    """The keeper dies at `at_ms` and starts again at `back_ms`, with or without its store.
+
+    `call` counts its calls of exchange and store from `at_ms` on (0: the next); it dies at that
+    one, before it takes effect or `after`. None: between two ticks.
+    """
 
     at_ms: int
     back_ms: int
     lose_store: bool = False
+    call: int | None = None
+    after: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ class _Kill(_Strict):
     at: Seconds
     back: Seconds
     lose_store: bool = False
+    call: Annotated[int, Field(ge=0)] | None = None
+    after: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> _Kill:
@@ -125,6 +127,8 @@ class _Expect(_Strict):
     orders: list[object] | None = None
     fills: list[object] | None = None
     refusals: list[object] | None = None
+    placed: dict[str, object] | None = None
+    judged: dict[str, object] | None = None
     final: dict[str, object] | None = None
 
 
@@ -222,7 +226,7 @@ def _as_value(parsed: _File, name: str, file: str) -> Scenario:
             for row in sorted(parsed.faults, key=lambda row: row.at)
         ),
         kills=tuple(
-            WrittenKill(_ms(row.at), _ms(row.back), row.lose_store)
+            WrittenKill(_ms(row.at), _ms(row.back), row.lose_store, row.call, row.after)
             for row in sorted(parsed.kills, key=lambda row: row.at)
         ),
         until_ms=until_ms,
