@@ -116,10 +116,27 @@ def cooldown_over(situation: Situation, entry: Entry) -> GateResult:
     return _gate("cooldown_over", passes=True, limit=limit_ms // 1000)
 
 
+NOT_FOR_PRICE = frozenset(
+    {
+        "newer_terms",
+        "suspended",
+        "flat_decision",
+        "opposite_decision",
+        "decision_stale",
+        "entry_timeout",
+        "operator",
+        "halted",
+    }
+)
+"""Withdrawals that somebody or the clock asked for: a newer idea need not wait (E6, D3)."""
+
+
 def reenter_wait_over(situation: Situation, entry: Entry) -> GateResult:
     """E6: after a withdrawal for price nothing enters for a while."""
     limit_ms = situation.limits.reenter_wait_ms
-    ended_ms = max((p.closed_ms for p in situation.ledger.past if p.withdrawn), default=None)
+    past = situation.ledger.past
+    for_price = [p for p in past if p.withdrawn and p.withdrawn not in NOT_FOR_PRICE]
+    ended_ms = max((p.closed_ms for p in for_price), default=None)
     if ended_ms is None:
         return _gate("reenter_wait_over", passes=True, limit=limit_ms // 1000)
     since_ms = situation.now_ms - ended_ms
@@ -214,7 +231,7 @@ def liquidation_far(situation: Situation, entry: Entry) -> GateResult:
         return _unknown("liquidation_far", "leverage brackets not read")
     price, stop, side = entry.zone.first_price, entry.zone.stop, entry.decision.side
     bracket = bracket_of(brackets.value, entry.quantity * price)
-    if bracket is None:
+    if bracket is None or entry.decision.leverage < 1:
         return _unknown("liquidation_far", "no bracket holds the notional")
     liquidation = isolated_liquidation_price(
         side, price, entry.quantity, entry.decision.leverage, bracket

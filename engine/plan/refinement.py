@@ -17,7 +17,7 @@ from engine.domain.limits import Limits
 from engine.domain.position import Life, Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import Side, WorkingPrice
-from engine.plan.entry_zone import basis_price
+from engine.plan.entry_zone import basis_price, effective_zone, entry_terms, stop_for
 from engine.plan.gates import planned_entry
 from engine.plan.proposal import NOTHING, Proposal
 
@@ -39,7 +39,11 @@ def refine(situation: Situation) -> Proposal:
     life, holds = _targets(life, decision, instrument, price)
     life, more = _zone(life, decision, situation.limits, price)
     if not life.is_open:
-        life = replace(life, basis_price=basis_price(decision, situation.limits))
+        entry = planned_entry(situation)
+        if entry is not None and entry.zone is not None:
+            life = replace(life, zone_low=entry.zone.low, zone_high=entry.zone.high)
+        basis = basis_price(decision, situation.limits)
+        life = replace(life, basis_price=basis, terms=decision.terms)
     return Proposal(life=life, holds=tuple(holds + more))
 
 
@@ -57,23 +61,31 @@ def newer_decision(situation: Situation) -> Decision | None:
 def asks_for_new_entry(situation: Situation, life: Life, decision: Decision) -> bool:
     """Return whether a newer decision of our side asks for another price, size or wider stop (D3).
 
-    Compared as orders would be: zone, quantity and stop rounded to tick and step.
+    Compared as orders would be: zone, quantity and stop rounded to tick and step. Another target or
+    a tighter stop moves the effective zone too; then our price need only stay legal.
     """
     if decision.terms == life.terms or decision.made_ms <= life.decision_made_ms:
         return False
-    entry = planned_entry(situation)
-    if entry is None or entry.zone is None:
+    entry, instrument = planned_entry(situation), situation.instrument
+    rates = situation.observation.rates
+    terms = entry_terms(decision, situation.limits, None if rates is None else rates.value)
+    if entry is None or entry.zone is None or terms is None or instrument is None:
         return True
-    zone = entry.zone
-    is_wider = life.side.is_tighter(life.initial_stop, zone.stop)
-    is_moved = (zone.low, zone.high) != (life.zone_low, life.zone_high)
-    if zone.stop != life.initial_stop and not is_wider:
-        # The effective zone moved with the stop; what counts is whether our price stays legal.
-        is_moved = not zone.low <= life.limit_price <= zone.high
+    is_legal = entry.zone.low <= life.limit_price <= entry.zone.high
+    stop = stop_for(terms, instrument, life.limit_price)
+    is_wider = life.side.is_tighter(life.level_in_force, stop)
+    is_moved = False
+    if stop == life.level_in_force:
+        as_before = replace(terms, basis_price=life.basis_price or terms.basis_price)
+        zone = effective_zone(as_before, instrument)
+        is_moved = zone is None or (zone.low, zone.high) != (life.zone_low, life.zone_high)
+    size = decision.size_usdt
+    quantity = None if size is None else instrument.floor_quantity(size / life.limit_price)
     return (
         is_wider
         or is_moved
-        or entry.quantity != life.planned_quantity
+        or not is_legal
+        or quantity != life.planned_quantity
         or decision.leverage != life.leverage
     )
 

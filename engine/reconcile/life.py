@@ -47,6 +47,8 @@ def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
             life.stop_level is None or life.side.is_tighter(level.level, life.stop_level)
         ):
             life = replace(life, stop_level=level.level, stop_reason=level.reason)
+            if life.opened_ms is None:  # what the position begins with (RULES D3, F1)
+                life = replace(life, initial_stop=level.level)
     return replace(ledger, levels=tuple(levels), life=life)
 
 

@@ -37,9 +37,28 @@ def fold_position(
         return replace(ledger, position_quantity=read.signed_quantity), []
     if read.is_flat or life.closed_ms is not None:
         return _fold_flat(ledger, life, read, observation, limits)
+    if _is_outdated(read, life, ledger):
+        first_ms = life.flat_seen_ms or observation.now_ms
+        return _with(ledger, replace(life, quantity=ZERO, flat_seen_ms=first_ms)), []
     if read.side is not life.side:
         return _fold_flip(ledger, life, read, observation)
     return _fold_position(ledger, life, read, observation)
+
+
+def _is_outdated(read: PositionReport, life: Life, ledger: Ledger) -> bool:
+    """Return whether a read is older than the fill that, by all we know, ended the position (C2).
+
+    It neither reopens nor uncovers what is flat; the life ends when a read agrees.
+    """
+    return (
+        life.is_open
+        and life.origin is Origin.DECISION
+        and ledger.entries_are_final
+        and bool(ledger.fills)
+        and sum_of(ledger.fills) == 0
+        and executed_of(ledger, life) == 0
+        and read.updated_ms < ledger.last_fill_ms
+    )
 
 
 def _fold_position(
