@@ -7,7 +7,7 @@ read once and passed down. What may change a plan is in the Situation and nowher
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from engine.act import act
@@ -24,7 +24,7 @@ from engine.exchange.gateway import Gateway
 from engine.observe import Attention, Observer, is_at_stake
 from engine.plan.planner import make_plan
 from engine.reconcile.outcomes import fold_outcomes
-from engine.reconcile.settle import reconcile
+from engine.reconcile.settle import adopt, reconcile
 
 
 class Books(Protocol):
@@ -110,9 +110,7 @@ def look(engine: Engine, recalled: Ledger, now_ms: int) -> tuple[Situation, tupl
         recalled, now_ms, attention(recalled, inbox, condition, engine.limits, now_ms)
     )
     ledger, drifts = reconcile(recalled, observation, engine.limits)
-    if inbox.decision is not None:
-        newest_ms = max(ledger.adopted_decision_ms, inbox.decision.made_ms)
-        ledger = replace(ledger, adopted_decision_ms=newest_ms)
+    ledger = adopt(ledger, inbox)
     return Situation(inbox, ledger, observation, condition, engine.limits), drifts
 
 

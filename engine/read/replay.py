@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from engine import __version__
@@ -17,7 +17,7 @@ from engine.domain.drift import Drift
 from engine.domain.situation import Situation
 from engine.plan.planner import make_plan
 from engine.read.documents import Document
-from engine.reconcile.settle import reconcile
+from engine.reconcile.settle import adopt, reconcile
 from engine.store.ticklog import TickRecord, plan_document
 
 
@@ -90,9 +90,7 @@ def replay(records: Iterable[TickRecord]) -> Replayed:
 def recompute(record: TickRecord) -> dict[str, Any]:
     """Return what the rules of this version make of the recorded observation."""
     ledger, drifts = reconcile(record.ledger, record.observation, record.limits)
-    if record.inbox.decision is not None:
-        newest_ms = max(ledger.adopted_decision_ms, record.inbox.decision.made_ms)
-        ledger = replace(ledger, adopted_decision_ms=newest_ms)
+    ledger = adopt(ledger, record.inbox)
     situation = Situation(record.inbox, ledger, record.observation, record.condition, record.limits)
     return {**plan_document(make_plan(situation)), "drifts": _drifts(drifts)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.domain.decision import Inbox
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
@@ -46,6 +47,14 @@ def reconcile(
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
     return _with_picture(ledger, observation), tuple(drifts)
+
+
+def adopt(ledger: Ledger, inbox: Inbox) -> Ledger:
+    """Return the ledger remembering the newest decision it has seen (RULES D2, D4)."""
+    if inbox.decision is None:
+        return ledger
+    newest_ms = max(ledger.adopted_decision_ms, inbox.decision.made_ms)
+    return replace(ledger, adopted_decision_ms=newest_ms)
 
 
 def _with_picture(ledger: Ledger, observation: Observation) -> Ledger:
