@@ -144,6 +144,12 @@ def _reading(verbs: Verbs[_Parser]) -> None:
     status.add_argument("--watch", action="store_true", help="go on until Ctrl-C")
     history = _verb(verbs, "history", "reading:history", "closed positions: fills, fees, result")
     history.add_argument("--limit", type=_count, metavar="N", help="only the last N")
+    explain = _verb(
+        verbs, "explain", "reading:explain", "how an order, a position or a moment came about"
+    )
+    explain.add_argument(
+        "subject", metavar="ID|TIME", help="order id, position id, or RFC 3339 time"
+    )
     _verb(verbs, "replay", "reading:replay", "plan every recorded tick again and compare")
     report = _verb(verbs, "report", "reading:report", "totals over the closed positions")
     report.add_argument("--html", type=Path, metavar="FILE", help="also write the chart page")

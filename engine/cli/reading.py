@@ -65,6 +65,18 @@ def report(arguments: Namespace, output: Output) -> int:
     return int(ExitCode.DONE)
 
 
+def explain(arguments: Namespace, output: Output) -> int:
+    """Tell how an order, a position or a moment came about; raises ``StoreUnavailable``."""
+    from engine.read.explain import explain as explained
+    from engine.read.explain import explain_text, subject_of
+
+    subject = subject_of(arguments.subject)
+    with closing(reader_of(settings_of(arguments))) as store:
+        document = explained(store, subject)
+    output.answer(document, lambda: explain_text(document))
+    return int(ExitCode.DONE)
+
+
 def replay(arguments: Namespace, output: Output) -> int:
     """Plan every recorded tick again; raises ``StoreUnavailable``."""
     from engine.read.replay import replay as plan_again

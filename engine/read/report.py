@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,28 @@ def totals_of(trades: Iterable[Mapping[str, Any]]) -> Document:
     }
 
 
+def sums_of(trades: Iterable[Mapping[str, Any]]) -> Document:
+    """Return the totals per UTC day, per week (named by its Monday) and per exit reason."""
+    rows = list(trades)
+    return {
+        "by_day": _grouped(rows, lambda row: str(row["closed_at"])[:10]),
+        "by_week": _grouped(rows, lambda row: _monday(str(row["closed_at"]))),
+        "by_exit_reason": _grouped(rows, lambda row: str(row["exit_reason"])),
+    }
+
+
+def _grouped(
+    rows: Sequence[Mapping[str, Any]], key_of: Callable[[Mapping[str, Any]], str]
+) -> Document:
+    keys = sorted({key_of(row) for row in rows})
+    return {key: totals_of(row for row in rows if key_of(row) == key) for key in keys}
+
+
+def _monday(at: str) -> str:
+    day = date.fromisoformat(at[:10])
+    return (day - timedelta(days=day.weekday())).isoformat()
+
+
 def report_document(
     trades: Sequence[Document],
     *,
@@ -46,5 +69,6 @@ def report_document(
         "html": html,
         "trades": list(trades),
         "totals": totals_of(trades),
+        "sums": sums_of(trades),
         "requests": dict(requests),
     }
