@@ -140,6 +140,22 @@ def test_a_triggered_stop_that_does_not_execute_covers_for_two_seconds_only() ->
     assert [(w.from_ms, w.until_ms) for w in windows] == [(7_000, 40_000)]
 
 
+def test_a_stop_that_partly_executed_covers_only_what_is_left_of_it() -> None:
+    """What its child has sold it cannot sell again; somebody who adds meanwhile is naked."""
+    added = Filled(
+        0, 5_200, "regular:web", None, "web_1", "BUY", D("90743"), D("0.005"), D("0.013")
+    )
+    events: list[Event] = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013")]
+    events += [change(5_000, FIRST, "TRIGGERED", by="exchange")]
+    events += [fill(5_100, FIRST, "0.005", "0.008"), added]
+
+    first = naked_windows(History(events, end_ms=5_400))
+
+    assert [(w.from_ms, w.until_ms, w.worst_quantity) for w in first] == [
+        (5_200, 5_400, D("0.005"))
+    ]
+
+
 def test_a_take_profit_or_a_stop_on_the_entry_side_covers_nothing() -> None:
     """RULES A1 names what counts; the rest only looks like a stop."""
     target = replace(FIRST, type="TAKE_PROFIT_MARKET")
@@ -201,7 +217,9 @@ def test_the_level_of_one_position_does_not_bind_the_next() -> None:
     """RULES A5: levels belong to a generation, never to the symbol."""
     again = entry(32_000, generation=2)
     lower = stop(31_000, "89000", generation=2)
+    restored = stop(34_000, "89000", generation=2, revision=2)
     events: list[Event] = [*honest(), lower, again, fill(33_000, again, "0.013", "0.013")]
+    events += [restored]
 
     assert never_widened(history(events)).ok
 
