@@ -6,6 +6,7 @@ resting; only then the limit order inside the effective zone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.action import Configure, Hold, PlaceOrder
@@ -16,6 +17,7 @@ from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Life, Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
+from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait
 from engine.plan.entry_zone import EffectiveZone, basis_price
 from engine.plan.gates import Entry, all_pass, judge, planned_entry
 from engine.plan.proposal import NOTHING, Proposal
@@ -57,6 +59,35 @@ def arm(situation: Situation) -> Proposal:
         gates=gates,
         effective_zone=effective,
     )
+
+
+def arm_again(situation: Situation) -> Proposal:
+    """Send the stop once more, under the next revision, while none of them is known to rest (C4).
+
+    One that rested and is gone, or that the exchange refused for a reason, ends the life instead.
+    """
+    life = situation.ledger.life
+    if life is None or life.origin is not Origin.DECISION or life.withdrawing is not None:
+        return NOTHING
+    if life.opened_ms is not None or situation.ledger.of_life(OrderRole.ENTRY):
+        return NOTHING
+    stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    if not stops or not situation.has_picture or any(not _left_no_trace(o) for o in stops):
+        return NOTHING
+    if sum(o.is_unresolved for o in stops) >= situation.limits.possibly_resting_max:
+        return Proposal(holds=(Hold("arm_again", "possibly_resting_max"),))
+    if must_wait(situation, stops, MANAGE_ATTEMPTS):
+        return Proposal(holds=(Hold("arm_again", "backoff"),))
+    terms = replace(stops[-1].terms, client_id=situation.next_id(OrderRole.STOP_PRIMARY))
+    return Proposal(
+        actions=(PlaceOrder(terms, ActionClass.ENTER, "arm_again", "arm_stop"),),
+        level_reason="initial",
+    )
+
+
+def _left_no_trace(stop: Order) -> bool:
+    is_unsent = stop.status is OrderStatus.REJECTED and stop.code == 0
+    return stop.rested_ms is None and (stop.is_unresolved or is_unsent)
 
 
 def enter(situation: Situation) -> Proposal:

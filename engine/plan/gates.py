@@ -116,27 +116,16 @@ def cooldown_over(situation: Situation, entry: Entry) -> GateResult:
     return _gate("cooldown_over", passes=True, limit=limit_ms // 1000)
 
 
-NOT_FOR_PRICE = frozenset(
-    {
-        "newer_terms",
-        "suspended",
-        "flat_decision",
-        "opposite_decision",
-        "decision_stale",
-        "entry_timeout",
-        "operator",
-        "halted",
-    }
-)
-"""Withdrawals that somebody or the clock asked for: a newer idea need not wait (E6, D3)."""
+FOR_PRICE = frozenset({"price_left", "tp1_reached", "price_below_zone", "stop_spent", "recovered"})
+"""Withdrawals after which nothing enters for a while; "recovered": the exchange's history does not
+say why. A newer idea, a clock or a refusal need no wait (RULES E6, D3)."""
 
 
 def reenter_wait_over(situation: Situation, entry: Entry) -> GateResult:
     """E6: after a withdrawal for price nothing enters for a while."""
     limit_ms = situation.limits.reenter_wait_ms
     past = situation.ledger.past
-    for_price = [p for p in past if p.withdrawn and p.withdrawn not in NOT_FOR_PRICE]
-    ended_ms = max((p.closed_ms for p in for_price), default=None)
+    ended_ms = max((p.closed_ms for p in past if p.withdrawn in FOR_PRICE), default=None)
     if ended_ms is None:
         return _gate("reenter_wait_over", passes=True, limit=limit_ms // 1000)
     since_ms = situation.now_ms - ended_ms

@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.domain.action import Action, GateResult, Hold, Next, Plan
 from engine.domain.situation import Situation
 from engine.plan.chase import chase_entry
-from engine.plan.entry import arm, enter
+from engine.plan.entry import arm, arm_again, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
 from engine.plan.ladder import begin_closing, close_position
@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     disarm,
     sweep,
     enter,
+    arm_again,
     arm,
 )
 

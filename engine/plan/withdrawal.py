@@ -111,7 +111,12 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
 def _stop_is_spent(situation: Situation) -> bool:
     """Return whether no armed stop rests any more although an entry may fill (RULES E8)."""
     stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-    was_armed = any(o.rested_ms is not None or o.status.is_final for o in stops)
+    was_armed = any(
+        o.rested_ms is not None
+        or o.code != 0
+        or (o.status.is_final and o.status is not OrderStatus.REJECTED)
+        for o in stops
+    )
     return was_armed and not any(
         o.status is OrderStatus.WORKING and o.doubtful_since_ms is None for o in stops
     )
