@@ -166,3 +166,35 @@ def test_the_readme_queries_work_on_the_store(home: Home) -> None:
 
     assert len(answers) == 4
     assert answers[0][0][:2] == ("open", "long")
+
+
+def test_explain_tells_an_order_from_intent_to_answer_with_its_rules(home: Home) -> None:
+    """Every order sent can be explained afterwards (RULES B5)."""
+    _, status = asked(home, "status")
+    primary = next(s for s in status["protection"]["stops"] if s["role"] == "stop_primary")
+
+    ran, explained = asked(home, "explain", primary["client_id"])
+
+    assert ran.code == 0
+    kinds = [event["kind"] for event in explained["events"]]
+    assert kinds.index("intent") < kinds.index("answered")
+    assert explained["events"][0]["reason"] == "arm_stop"
+    assert explained["events"][0]["rules"] == ["E4"]
+
+
+def test_explain_tells_a_whole_position_and_a_moment(home: Home) -> None:
+    """A position is asked about by its own name, a moment by its time (RULES B5)."""
+    _, status = asked(home, "status")
+
+    _, life = asked(home, "explain", status["position"]["id"])
+    _, moment = asked(home, "explain", status["position"]["opened_at"])
+
+    assert {"intent", "fill"} <= {event["kind"] for event in life["events"]}
+    assert any(event["kind"] == "fill" for event in moment["events"])
+
+
+def test_explain_names_what_it_can_be_asked(home: Home) -> None:
+    """A word that names nothing is a wrong question, not an empty answer."""
+    ran = home.keeper("explain", "bogus", "--json")
+
+    assert (ran.code, ran.document["code"]) == (2, "explain_subject_unknown")
