@@ -13,7 +13,7 @@ from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
-from engine.domain.position import LevelState, Life, StopLevel
+from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
 
 CLEAN_READS = 2
@@ -180,10 +180,12 @@ def _uncovered_since(ledger: Ledger, life: Life, observation: Observation) -> in
     """Return since when a position first seen uncovered can have been so (RULES A2).
 
     Since the first fill where no stop ever rested; else since the last stop ended, or the last
-    fill that enlarged the position.
+    fill that enlarged the position. What was before a life was found is not known.
     """
     stops = [o for o in ledger.of_life() if o.role.is_stop]
     now_ms = observation.now_ms
+    if life.origin is not Origin.DECISION:
+        return now_ms
     if not any(o.rested_ms is not None for o in stops):
         return min(life.opened_ms or now_ms, now_ms)
     told = {

@@ -7,10 +7,9 @@ from decimal import Decimal
 
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
-from engine.domain.instrument import Instrument
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits, OrphanPolicy
-from engine.domain.numbers import ZERO
+from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel
@@ -23,16 +22,19 @@ def fold_orphan(
     ledger: Ledger, observation: Observation, limits: Limits
 ) -> tuple[Ledger, list[Drift]]:
     """Return the ledger with a life for a position it did not know, and the drift that says so."""
-    if ledger.life is not None or observation.position is None or observation.instrument is None:
+    if observation.position is None or observation.instrument is None:
         return ledger, []
     read = observation.position.value
     if read.is_flat or read.side is None or observation.open_reports is None:
         return ledger, []
+    if ledger.life is not None:
+        return _following(ledger, ledger.life, read, observation, limits), []
     if (ours := _import(ledger, read, read.side, observation)) is not None:
-        detail = f"{read.side} {read.quantity}, imported at level {ours.level_in_force}"
+        level = plain(ours.level_in_force)
+        detail = f"{read.side} {plain(read.quantity)}, imported at level {level}"
         return _adopt(ledger, ours), [Drift(DriftKind.ORPHAN_POSITION, detail)]
     life = _foreign(ledger, read, read.side, observation, limits)
-    detail = f"{read.side} {read.quantity} is not ours; policy {limits.orphan}"
+    detail = f"{read.side} {plain(read.quantity)} is not ours; policy {limits.orphan}"
     ledger = replace(ledger, generation=life.generation)
     return _adopt(ledger, life), [Drift(DriftKind.ORPHAN_POSITION, detail)]
 
@@ -56,7 +58,12 @@ def _adopt(ledger: Ledger, life: Life) -> Ledger:
     )
     ordered = _monotone(levels, life.side)
     return replace(
-        ledger, life=life, levels=ordered, position_quantity=life.quantity * life.side.sign
+        ledger,
+        life=life,
+        levels=ordered,
+        # History may have told it as a life that ended: it has not.
+        past=tuple(p for p in ledger.past if p.generation != life.generation),
+        position_quantity=life.quantity * life.side.sign,
     )
 
 
@@ -137,13 +144,7 @@ def _foreign(
     limits: Limits,
 ) -> Life:
     """Return a life for somebody else's position: one wide stop from the current mark, no more."""
-    mark = observation.mark_price or read.mark_price
-    distance = limits.orphan_stop_pct / 100
-    level = mark * (1 - side.sign * distance)
-    fact = observation.instrument
-    instrument: Instrument | None = None if fact is None else fact.value
-    if instrument is not None:
-        level = instrument.price_toward_less_risk(side, level)
+    level = _foreign_level(read, side, observation, limits)
     generation = ledger.generation + 1
     return Life(
         generation=generation,
@@ -160,6 +161,39 @@ def _foreign(
         entry_price=read.entry_price,
         opened_ms=observation.now_ms,
     )
+
+
+def _following(
+    ledger: Ledger, life: Life, read: PositionReport, observation: Observation, limits: Limits
+) -> Ledger:
+    """Return the ledger with a foreign position's level from today's mark until a stop rests."""
+    is_ours = life.origin is not Origin.ORPHAN or read.side is not life.side
+    floors = ledger.of_life(OrderRole.STOP_FLOOR)
+    if is_ours or life.closed_ms is not None or any(not o.status.is_final for o in floors):
+        return ledger
+    if any(o.rested_ms is not None for o in floors):
+        return ledger
+    level = _foreign_level(read, life.side, observation, limits)
+    return ledger.with_life(replace(life, initial_stop=level))
+
+
+def _foreign_level(
+    read: PositionReport, side: Side, observation: Observation, limits: Limits
+) -> Decimal:
+    """Return ``orphan_stop_pct`` from the current mark, but inside liquidation (RULES G1)."""
+    mark = observation.mark_price or read.mark_price
+    level = mark * (1 - side.sign * limits.orphan_stop_pct / 100)
+    if read.liquidation_price is not None:
+        buffer = mark * limits.liq_buffer_pct / 100
+        inside = read.liquidation_price + side.sign * buffer
+        # So near to liquidation that the buffer does not fit: half of what is left.
+        if side.gain(inside, mark) <= 0:
+            inside = (read.liquidation_price + mark) / 2
+        level = side.tighter(level, inside)
+    instrument = observation.instrument
+    if instrument is None:
+        return level
+    return instrument.value.price_toward_less_risk(side, level)
 
 
 def _stops(ledger: Ledger, generation: int, side: Side) -> list[Order]:

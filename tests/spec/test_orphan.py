@@ -1,0 +1,360 @@
+"""A position without a life in the ledger: ours is imported, another's is protected (RULES G1).
+
+An operator's old long must not be dumped by the first start; ours must come back with its tightest
+level when the whole store is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.domain.drift import DriftKind
+from engine.domain.ledger import Ledger, PastLife
+from engine.domain.limits import Limits
+from engine.domain.observation import Fact, Observation
+from engine.domain.order import Order, OrderReport, OrderStatus
+from engine.domain.position import Life, Origin
+from engine.domain.terms import Book, OrderType, Side
+from engine.plan.planner import make_plan
+from engine.reconcile.settle import reconcile
+from tests.builders import (
+    CANCELLED,
+    FILLED,
+    FLOOR,
+    LONG,
+    NOW,
+    PRIMARY,
+    REJECTED,
+    SHORT,
+    TP1,
+    a_filled_entry,
+    a_floor,
+    a_ledger,
+    a_position,
+    a_situation,
+    a_stop,
+    a_tp1,
+    a_tp2,
+    an_entry,
+    an_id,
+    an_observation,
+    an_order,
+    cancelled,
+    d,
+    held,
+    ids,
+    on,
+    placed,
+    report_of,
+    table,
+)
+
+EMPTY = a_ledger(history_read_ms=None)
+
+
+def lost(
+    *orders: Order,
+    side: Side = LONG,
+    history: tuple[OrderReport, ...] | None = None,
+    quantity: str = "0.013",
+    **changes: Any,
+) -> Observation:
+    """Return a look at a position whose ledger was lost; resting orders are listed."""
+    listed = [report_of(o) for o in orders if o.status.is_resting]
+    told = tuple(report_of(o) for o in orders) if history is None else history
+    given = {"position": a_position(quantity, side), "reports": listed, **changes}
+    given.setdefault("price", on(side, 90_760))
+    return replace(an_observation(**given), history=Fact(told, NOW))
+
+
+def imported(look: Observation, ledger: Ledger = EMPTY) -> tuple[Ledger, Life]:
+    after, _ = reconcile(ledger, look, Limits())
+    assert after.life is not None
+    return after, after.life
+
+
+def the_lost(side: Side = LONG) -> tuple[Order, ...]:
+    """Return the orders of a lost life: trailed once, TP1 done."""
+    return (
+        a_filled_entry(side=side, price=on(side, "90743.3")),
+        a_stop(on(side, 90_380), side=side, status=CANCELLED),
+        a_stop(on(side, "90806.9"), side=side, revision=2),
+        a_floor(on(side, 90_380), side=side),
+        a_tp1(on(side, 91_600), side=side, status=FILLED, filled="0.006"),
+        a_tp2(on(side, 92_900), side=side),
+    )
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_ours_is_imported_with_its_tightest_level(side: Side) -> None:
+    """RULES G1, B4, lessons 18, 22, 29: side, size, average, level, generation, TP1 done."""
+    ledger, life = imported(lost(*the_lost(side), side=side, quantity="0.007"))
+
+    assert (life.origin, life.side, life.quantity, life.generation) == (
+        Origin.IMPORTED,
+        side,
+        d("0.007"),
+        1,
+    )
+    assert (life.stop_level, life.initial_stop) == (on(side, "90806.9"), on(side, 90_380))
+    assert (life.tp1_price, life.tp2_price) == (on(side, 91_600), on(side, 92_900))
+    assert life.tp1_done_ms is not None
+    assert life.decision_id == "7f3aq2"
+    assert [x.generation for x in ledger.past] == []
+    assert ledger.history_read_ms == NOW
+
+
+def test_an_imported_life_is_kept_as_it_stands() -> None:
+    """Lesson 22: same stop, nothing doubled."""
+    look = lost(*the_lost(), quantity="0.007")
+    ledger, _ = imported(look)
+
+    plan = make_plan(a_situation(ledger=ledger, observation=look))
+
+    assert (placed(plan), cancelled(plan)) == ([], [])
+
+
+def test_revisions_continue_after_the_highest_in_history() -> None:
+    """RULES G3: a repeated id executes again."""
+    orders = (*the_lost(), a_stop(90_300, revision=9, status=REJECTED))
+
+    ledger, life = imported(lost(*orders, quantity="0.007"))
+
+    assert ledger.next_revision(PRIMARY) == 10
+    assert life.stop_level == d("90806.9")
+
+
+def test_without_history_the_open_book_explains_it() -> None:
+    """RULES G1: live first, then history; a failed history must not leave it unexplained."""
+    look = replace(lost(a_stop(90_500), a_floor()), history=None)
+
+    ledger, life = imported(look)
+
+    assert (life.origin, life.stop_level, ledger.history_read_ms) == (
+        Origin.IMPORTED,
+        d(90_500),
+        None,
+    )
+
+
+def test_all_stops_gone_but_history_knows_the_level() -> None:
+    """RULES B2: the tightest level an own order shows, live or in history."""
+    orders = (a_filled_entry(), a_stop(90_500, status=CANCELLED))
+
+    ledger, life = imported(lost(*orders))
+    plan = make_plan(a_situation(ledger=ledger, observation=lost(*orders)))
+
+    assert life.stop_level == d(90_500)
+    assert [t.trigger_price for t in placed(plan, PRIMARY)] == [d(90_500)]
+
+
+def test_a_triggered_parent_is_told_by_its_own_line_and_not_by_its_childs() -> None:
+    """The child carries the same id in the plain history; it has no trigger."""
+    target = a_tp1(status=OrderStatus.UNKNOWN, filled=0, exchange_id="5", child_id="55")
+    silent = report_of(target, status=OrderStatus.UNKNOWN)
+    child = report_of(
+        an_order(TP1, quantity="0.006", status=FILLED, filled="0.006"),
+        book=Book.REGULAR,
+        type=OrderType.MARKET,
+        exchange_id="55",
+    )
+    rest = [report_of(o) for o in the_lost() if o.role is not TP1]
+
+    ledger, life = imported(lost(*the_lost(), quantity="0.007", history=(child, silent, *rest)))
+
+    known = ledger.order(an_id(TP1))
+    assert known is not None
+    assert (known.terms.book, known.status, known.quantity_filled) == (
+        Book.ALGO,
+        FILLED,
+        d("0.006"),
+    )
+    assert (life.tp1_price, life.tp1_done_ms) == (d(91_600), NOW)
+
+
+SILENT = table("""
+child  filled  status    why
+yes    0       expired   it fired against nothing
+no     0       -         a word we do not know and no child: not adopted from history
+""")
+
+
+@pytest.mark.parametrize("row", SILENT, ids=ids(SILENT))
+def test_a_finished_parent_that_keeps_silent(row: list[str]) -> None:
+    """Lesson 7: a bad row cannot crash-loop the start."""
+    child, _, status, _ = row
+    spent = a_stop(
+        90_300, revision=3, status=OrderStatus.UNKNOWN, child_id="9" if child == "yes" else None
+    )
+    silent = report_of(spent, status=OrderStatus.UNKNOWN)
+    rest = [report_of(o) for o in the_lost()]
+
+    ledger, _ = imported(lost(*the_lost(), quantity="0.007", history=(silent, *rest)))
+
+    known = ledger.order(spent.id)
+    assert (None if known is None else known.status.value) == (None if status == "-" else status)
+
+
+def test_entries_that_never_filled_and_spent_stops_explain_nothing() -> None:
+    """RULES G1: entry fills or resting stops of one generation explain a position."""
+    orders = (an_entry(status=CANCELLED), a_stop(status=CANCELLED))
+
+    _, life = imported(lost(*orders))
+
+    assert (life.origin, life.generation) == (Origin.ORPHAN, 2)
+
+
+def test_stops_for_the_other_side_explain_nothing() -> None:
+    """Lesson 7: the stop of the previous trade does not belong to the reversed one."""
+    _, life = imported(lost(a_stop(), side=SHORT, price=90_760))
+
+    assert life.origin is Origin.ORPHAN
+
+
+def test_the_recovered_past_does_not_hold_the_life_that_goes_on() -> None:
+    """RULES H2: else it would be counted as two of the day's trades."""
+    other = an_entry(generation=1, status=FILLED, filled="0.013")
+    current = tuple(
+        replace(o, terms=replace(o.terms, client_id=replace(o.id, generation=2)))
+        for o in (a_filled_entry(), a_stop(), a_floor())
+    )
+
+    ledger, life = imported(lost(other, *current))
+
+    assert (life.generation, [x.generation for x in ledger.past]) == (2, [1])
+
+
+FOREIGN = table("""
+side   mark   liquidation  level    why
+long   90760  -            88037.2  three percent from the current mark
+long   90760  61234.5      88037.2  liquidation is far
+long   90760  88000        88453.8  inside liquidation by the buffer
+long   90760  90700        90730    hardly room: half of what is left
+short  91240  -            93977.2  mirrored
+short  91240  94000        93543.8  mirrored, inside liquidation
+""")
+
+
+@pytest.mark.parametrize("row", FOREIGN, ids=ids(FOREIGN))
+def test_another_ones_position_gets_one_wide_stop(row: list[str]) -> None:
+    """RULES G1, lessons 17, 18, 42: from the current mark, inside liquidation, nothing else."""
+    side, mark, liquidation, level, _ = row
+    of = LONG if side == "long" else SHORT
+    position = a_position(
+        "0.5", of, liquidation_price=None if liquidation == "-" else d(liquidation)
+    )
+    look = replace(an_observation(position=position, price=mark), history=Fact((), NOW))
+
+    ledger, drifts = reconcile(EMPTY, look, Limits())
+    plan = make_plan(a_situation(ledger=ledger, observation=look))
+
+    assert [x.kind for x in drifts] == [DriftKind.ORPHAN_POSITION, DriftKind.COVER_TOO_SMALL]
+    assert [(t.role, t.trigger_price, t.close_position) for t in placed(plan)] == [
+        (FLOOR, d(level), True)
+    ]
+    assert plan.actions == plan.actions[:1]
+
+
+def test_the_foreign_level_follows_the_mark_until_a_stop_rests() -> None:
+    """RULES G1: price beyond a level that never rested closes nothing and protects nothing."""
+    look = replace(an_observation(position=a_position("0.5")), history=Fact((), NOW))
+    ledger, _ = imported(look)
+    later = an_observation(position=a_position("0.5"), price=80_000)
+
+    refused, life = imported(later, ledger)
+    plan = make_plan(a_situation(ledger=refused, observation=later))
+    rested = refused.with_order(
+        replace(
+            a_floor(77_600),
+            terms=replace(a_floor(77_600).terms, client_id=placed(plan)[0].client_id),
+        )
+    )
+    _, kept = imported(
+        an_observation(
+            position=a_position("0.5"),
+            price=79_000,
+            reports=[report_of(o) for o in rested.orders],
+        ),
+        rested,
+    )
+
+    assert (life.initial_stop, placed(plan)[0].trigger_price) == (d(77_600), d(77_600))
+    assert kept.initial_stop == d(77_600)
+
+
+def test_a_stop_that_rested_once_fixes_the_foreign_level() -> None:
+    """RULES B2: what rested is the level, though somebody removed it."""
+    look = replace(an_observation(position=a_position("0.5")), history=Fact((), NOW))
+    ledger, life = imported(look)
+    mine = a_floor(life.initial_stop, generation=1, status=CANCELLED)
+    removed = replace(
+        mine, terms=replace(mine.terms, client_id=replace(mine.id, decision_hash="000000"))
+    )
+    later = an_observation(position=a_position("0.5"), price=91_500)
+
+    _, kept = imported(later, ledger.with_order(removed))
+
+    assert kept.initial_stop == life.initial_stop
+
+
+def test_nothing_enters_beside_a_position_that_is_not_ours() -> None:
+    """RULES G1: entries blocked."""
+    look = replace(an_observation(position=a_position("0.5")), history=Fact((), NOW))
+    ledger, _ = imported(look)
+
+    plan = make_plan(a_situation(ledger=ledger, observation=look))
+
+    assert {a.rule for a in plan.actions if hasattr(a, "rule")} == {"place_floor"}
+    assert held(plan) == []
+
+
+UNKNOWN_LOOKS = table("""
+missing     why
+position    the position was not read
+filters     no filters, no level
+lists       a list was not read: our stops may be in it
+flat        there is none
+""")
+
+
+@pytest.mark.parametrize("row", UNKNOWN_LOOKS, ids=ids(UNKNOWN_LOOKS))
+def test_nothing_is_concluded_from_half_a_look(row: list[str]) -> None:
+    """RULES C2: a position is believed on one read, but a whole one."""
+    look = lost(a_stop())
+    looks = {
+        "position": replace(look, position=None),
+        "filters": replace(look, instrument=None),
+        "lists": replace(look, algo_orders=None),
+        "flat": lost(a_stop(), quantity="0"),
+    }
+
+    ledger, _ = reconcile(EMPTY, looks[row[0]], Limits())
+
+    assert ledger.life is None
+
+
+def test_a_past_life_is_not_the_present_one() -> None:
+    """RULES G3: generations are counted on."""
+    past = PastLife(4, "older1", "t", 1, 2, None, None)
+    ledger = a_ledger(generation=4, past=(past,))
+
+    _, life = imported(an_observation(position=a_position("0.5")), ledger)
+
+    assert life.generation == 5
+
+
+def test_imported_levels_are_a_history_that_only_tightens() -> None:
+    """RULES B2: what the database accepts: stops seen resting, each at least as tight."""
+    orders = (
+        a_filled_entry(),
+        a_stop(90_500, revision=1),
+        a_stop(90_400, revision=2),
+        a_stop(90_600, revision=3),
+    )
+
+    ledger, _ = imported(lost(*orders))
+
+    assert [(x.revision, x.level) for x in ledger.levels] == [(1, d(90_500)), (3, d(90_600))]
