@@ -117,6 +117,8 @@ def unavailable(place: Place, doing: str, error: BaseException) -> StoreUnavaila
 
 
 def _remedy(place: Place, why: str) -> str:
+    if "exact number" in why or "significant digits" in why:
+        return "a defect of the engine, not of the database: keep the file and report it"
     if not place.is_sqlite:
         return "check that the server runs, that store.url names it, and the role's password"
     if "locked" in why or "busy" in why:

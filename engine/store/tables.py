@@ -249,7 +249,7 @@ trades = sa.Table(
     metadata,
     *_owner(),
     Column("generation", BigInteger, primary_key=True, autoincrement=False),
-    _price("quantity", nullable=False),
+    _amount("quantity", nullable=False),
     _amount("entry_price"),
     _amount("exit_price"),
     _amount("realized_pnl", nullable=False),
