@@ -113,6 +113,8 @@ def _is_child(ledger: Ledger, report: OrderReport) -> bool:
 def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
     if report.status not in WORDS:
         return order  # a word we do not know says that it is there, and no more
+    if report.status.is_resting and _is_assumed_dead(order):
+        order = replace(order, status=OrderStatus.UNKNOWN, finished_ms=None, doubtful_since_ms=None)
     status = next_status(order.status, report.status)
     is_positive = report.status.is_resting
     fired = status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
@@ -130,6 +132,18 @@ def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
         finished_ms=at_ms if ended and order.finished_ms is None else order.finished_ms,
         note=report.note or order.note,
     )
+
+
+def _is_assumed_dead(order: Order) -> bool:
+    """Return whether an order ended by our conclusion alone: a positive word revives it (B3).
+
+    Let go while doubtful (RULES G6), abandoned without a trace (RULES C4), or never sent.
+    """
+    was_let_go = order.status is OrderStatus.EXPIRED and order.doubtful_since_ms is not None
+    was_abandoned = (
+        order.status is OrderStatus.REJECTED and order.code == 0 and order.exchange_id is None
+    )
+    return was_let_go or was_abandoned
 
 
 def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -> Order:

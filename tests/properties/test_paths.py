@@ -202,6 +202,19 @@ def test_own_entries_never_execute_more_than_their_decision_asks(
 
 @given(sides, parts, events)
 @example(LONG, None, [Event("jump", 0), Event("move", -3), Event("jump", -20)])
+@example(  # an order let go after a minute of not found, that came back in the same life
+    LONG,
+    d("0.001"),
+    [
+        Event("hand", 0),
+        Event("wait", 0),
+        Event("move", 0),
+        Event("decide", -25),
+        Event("move", 0),
+        Event("forget", 1),
+        Event("wait", 0),
+    ],
+)
 def test_every_path_ends_flat_and_with_a_clean_book(
     side: Side, part: Decimal | None, happens: list[Event]
 ) -> None:

@@ -395,6 +395,38 @@ def test_an_order_that_can_only_be_found_missing_is_let_go_after_a_minute(row: l
     assert (DriftKind.VANISHED_OWN_ORDER in [x.kind for x in drifts]) is (freed == "yes")
 
 
+REVIVED = table("""
+order      word     status    why
+let_go     working  working   found missing for a minute, and there it is
+abandoned  working  working   no trace within its time, and there it is
+not_sent   working  working   it had left after all
+refused    working  rejected  the exchange itself had refused it
+cancelled  working  cancelled  a stale list
+let_go     filled   filled    it executed after all
+let_go     expired  expired   now the exchange says so
+""")
+
+
+@pytest.mark.parametrize("row", REVIVED, ids=ids(REVIVED))
+def test_what_ended_by_our_conclusion_alone_is_revived_by_a_word(row: list[str]) -> None:
+    """RULES B3: where an assumption is violated the excess is seen, and can be cancelled."""
+    kind, word, status, _ = row
+    order = {
+        "let_go": a_stop(status=EXPIRED, doubtful_since_ms=NOW - 90_000),
+        "abandoned": a_stop(status=REJECTED, exchange_id=None, note="no trace"),
+        "not_sent": a_stop(status=REJECTED, exchange_id=None, note="not sent"),
+        "refused": a_stop(status=REJECTED, exchange_id=None, code=-2021),
+        "cancelled": a_stop(status=CANCELLED),
+    }[kind]
+    ledger = a_ledger(a_life("0", withdrawing="price_left"), (order,), levels=())
+    look = seen(ledger, reports=[report_of(order, status=OrderStatus(word))])
+
+    after = order_after(ledger, look, order)
+
+    assert after.status is OrderStatus(status)
+    assert (after.finished_ms is None) is (status == "working")
+
+
 def test_an_order_let_go_that_comes_back_is_adopted_again() -> None:
     """RULES G6: freed is not forgotten, a zombie beside a later life is known by its id."""
     life = a_life("0", generation=2)
