@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -35,38 +36,38 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def test_the_demo_shows_and_proves_what_it_says(tmp_path: Path) -> None:
-    """The first thing a new user runs; each verdict is from the exchange's own log."""
-    folder = tmp_path / "demo"
-    ran = keeper("demo", "--folder", folder, "--pace", "4", "--json", cwd=tmp_path)
+    """The first thing a new user runs; each verdict is from the exchange's own log.
 
-    report: dict[str, Any] = ran.document
-    assert (ran.code, report.get("ok")) == (0, True), ran.err + ran.out
-    assert report == json.loads((folder / "report.json").read_text())
-    assert [trade["exit_reason"] for trade in report["trades"]] == ["liquidation_exit", "stop"]
-    assert report["restarts"][0]["stop_level_before"] == report["restarts"][0]["stop_level_after"]
-    assert report["totals"]["naked_s"] == 0
-    page = (folder / "report.html").read_text()
-    assert page.count("<figure>") == 2
-    assert "http" not in page.replace("http://www.w3.org", ""), "the page fetches nothing"
-    assert processes_in(folder) == []
-
-
-def test_the_history_command_the_demo_ends_with_works(tmp_path: Path) -> None:
-    """The next useful command is printed with its full path, so it must work from anywhere."""
-    folder = tmp_path / "demo"
-    ran = keeper("demo", "--folder", folder, "--pace", "8", cwd=tmp_path)
-    elsewhere = tmp_path / "elsewhere"
+    The command it ends with is printed with its full path, so it must work from anywhere.
+    """
+    folder, elsewhere = tmp_path / "demo", tmp_path / "elsewhere"
     elsewhere.mkdir()
 
+    ran = keeper("demo", "--folder", folder, "--pace", "4", cwd=tmp_path)
+    assert ran.code == 0, ran.err + ran.out
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    page = (folder / "report.html").read_text()
     words = ran.out.splitlines()[-1].removeprefix("next: ").split()
     done = subprocess.run(
         [*words, "--json"], cwd=elsewhere, capture_output=True, text=True, check=True, timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-
     history = json.loads(done.stdout)
+
+    validate(report)
     validate(history)
-    assert len(history["trades"]) == 2
+    assert report["ok"]
+    assert report["trades"] == history["trades"]
+    assert [trade["exit_reason"] for trade in report["trades"]] == ["liquidation_exit", "stop"]
+    assert report["restarts"][0]["stop_level_before"] == report["restarts"][0]["stop_level_after"]
+    assert report["totals"]["naked_s"] == 0
+    assert page.count("<figure>") == 2
+    assert processes_in(folder) == []
+    for trade in report["trades"]:
+        fees = sum((Decimal(fill["commission"]) for fill in trade["fills"]), Decimal(0))
+        parts = (trade[name] for name in ("realized_pnl", "commission", "funding"))
+        assert fees == Decimal(trade["commission"])
+        assert Decimal(trade["net_pnl"]) == sum((Decimal(part) for part in parts), Decimal(0))
 
 
 def test_an_interrupted_demo_takes_its_processes_along(tmp_path: Path) -> None:
