@@ -19,6 +19,7 @@ from engine.domain.observation import (
     Candle,
     Fact,
     Failure,
+    MarkQuote,
     Observation,
     Question,
     Topic,
@@ -69,6 +70,8 @@ CONFIG_MS = 2 * MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
+FUNDED_AFTER_MS = 20 * SECOND_MS
+"""When the income of a funding hour is surely told."""
 
 _FIELD = {
     Topic.POSITION: "position",
@@ -100,6 +103,7 @@ class Observer:
         self._patience_ms = patience_ms
         self._facts: dict[Topic, Fact[Any]] = {}
         self._asked_ms: dict[Topic, int] = {}
+        self._funding_ms: int | None = None
 
     def observe(self, ledger: Ledger, now_ms: int, attention: Attention) -> Observation:
         """Return what the exchange says now: one look, or two when something changed."""
@@ -143,10 +147,21 @@ class Observer:
             return week_ms if is_due else None
         since_ms = min(life.opened_ms, week_ms)
         if life.closed_ms is None:
-            return since_ms if self._is_due(Topic.INCOME, now_ms, INCOME_MS) else None
+            is_due = self._is_due(Topic.INCOME, now_ms, INCOME_MS) or self._was_funded(now_ms)
+            return since_ms if is_due else None
         last = self._facts.get(Topic.INCOME)
         is_told = last is not None and last.at_ms > life.closed_ms
         return since_ms if not is_told and self._is_due(Topic.INCOME, now_ms, RETRY_MS) else None
+
+    def _was_funded(self, now_ms: int) -> bool:
+        """Return whether funding was charged since income was last read (RULES F5)."""
+        quote: Fact[MarkQuote] | None = self._facts.get(Topic.MARK_PRICE)
+        if quote is not None and self._funding_ms is None:
+            self._funding_ms = quote.value.next_funding_ms
+        if self._funding_ms is None or now_ms < self._funding_ms + FUNDED_AFTER_MS:
+            return False
+        self._funding_ms = None
+        return True
 
     def _question(self, topic: Topic, now_ms: int) -> Question:
         if topic is not Topic.CANDLES:

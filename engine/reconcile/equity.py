@@ -17,7 +17,9 @@ from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO
 from engine.domain.observation import AccountReport, Income, Observation
 
-TRADING = frozenset({"REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "INSURANCE_CLEAR"})
+TRADING = frozenset(
+    {"REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "SPECIAL_FUNDING_FEE", "INSURANCE_CLEAR"}
+)
 """Income that trading itself makes; everything else is a flow in or out."""
 
 SAMPLE_WITHIN_MS = 600_000

@@ -18,6 +18,7 @@ from engine.domain.terms import WorkingPrice
 
 CLEAN_READS = 2
 INCOME_WAIT_MS = 60_000
+FUNDING_KINDS = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
 
 
 def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
@@ -258,7 +259,7 @@ def fold_funding(ledger: Ledger, observation: Observation) -> Ledger:
         (
             line.amount
             for line in observation.income.value
-            if line.kind == "FUNDING_FEE" and life.opened_ms <= line.at_ms <= until_ms
+            if line.kind in FUNDING_KINDS and life.opened_ms <= line.at_ms <= until_ms
         ),
         ZERO,
     )

@@ -103,6 +103,7 @@ def _fold_flat(
 ) -> tuple[Ledger, list[Drift]]:
     """Fold a read that shows nothing: proven flat, not yet opened, or only lagging."""
     if life.closed_ms is not None:
+        ledger = ledger.with_life(_explained(ledger, life))
         return replace(ledger, position_quantity=read.signed_quantity), []
     by_fills = sum_of(ledger.fills) * life.side.sign
     executed = executed_of(ledger, life)
@@ -203,6 +204,15 @@ def _closed(ledger: Ledger, life: Life, now_ms: int) -> Life:
         crossed_since_ms=None,
         accounted_ms=now_ms,
     )
+
+
+def _explained(ledger: Ledger, life: Life) -> Life:
+    """Return a closed life with its reason as known now: who traded is told after the trade."""
+    exits = [f for f in ledger.fills if f.side is life.side.closing]
+    if not exits:
+        return life
+    reason, by = exit_of(life, ledger, exits[-1])
+    return replace(life, exit_reason=reason, closed_by=by)
 
 
 def exit_of(life: Life, ledger: Ledger, last: Fill | None) -> tuple[ExitReason, str]:
