@@ -140,7 +140,8 @@ def _next_price(
     taking = quote.value.ask if life.side is Side.LONG else quote.value.bid
     slipped = taking * (ONE + life.side.sign * limits.fallback_slippage_pct / 100)
     bound = instrument.price_toward_more_risk(life.side, life.side.wider(slipped, far))
-    return (bound, TimeInForce.IOC) if life.side.gain(taking, bound) >= 0 else None
+    is_legal = life.side.gain(near, bound) >= 0  # price may have come back meanwhile
+    return (bound, TimeInForce.IOC) if is_legal and life.side.gain(taking, bound) >= 0 else None
 
 
 def _fallback_allowed(life: Life, limits: Limits, quote: Quote) -> bool:
