@@ -23,12 +23,11 @@ def permitted(situation: Situation, proposal: Proposal) -> Proposal:
         return proposal
     holds = tuple(Hold(_rule_of(a), reason, _name_of(a)) for a, reason in held)
     kept = tuple(a for a in proposal.actions if reasons[id(a)] is None)
-    begins = any(isinstance(a, PlaceOrder) and a.rule == "arm" for a, _ in held)
     return replace(
         proposal,
         actions=kept,
         holds=proposal.holds + holds,
-        life=None if begins else proposal.life,
+        life=proposal.life if kept else None,  # what was not asked for did not begin
     )
 
 
