@@ -81,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     _running(verbs)
     _reading(verbs)
     _asking(verbs)
+    _operating(verbs)
     _building(verbs)
     return parser
 
@@ -163,6 +164,20 @@ def _asking(verbs: Verbs[_Parser]) -> None:
     _verb(verbs, "verify", "verifying:verify", "covered or not, straight from the exchange")
 
 
+def _operating(verbs: Verbs[_Parser]) -> None:
+    for name, about, wait_s in (
+        ("halt", "no more entries until resume; protection goes on", 10.0),
+        ("resume", "lift every halt", 10.0),
+        ("flatten", "close the position and leave clean books", 60.0),
+    ):
+        parser = _verb(verbs, name, "commanding:order", about)
+        parser.set_defaults(command=name)
+        parser.add_argument("--why", default="by hand", help="kept with the command")
+        parser.add_argument(
+            "--wait", type=_seconds, default=wait_s, metavar="S", help="for the keeper's answer"
+        )
+
+
 def _building(verbs: Verbs[_Parser]) -> None:
     about = "a life in a minute: exchange, kill, report"
     demo = _verb(verbs, "demo", "demo.play:demo", about)
@@ -178,6 +193,13 @@ def _building(verbs: Verbs[_Parser]) -> None:
     db.add_argument("revision", nargs="?", help="where to (head; for downgrade it must be named)")
     # Listed for --help only; _run hands everything behind it on untouched.
     verbs.add_parser("venue", help="serve the simulated exchange (keeper venue --help)")
+
+
+def _seconds(text: str) -> float:
+    duration_s = float(text)
+    if not 0 <= duration_s <= 3600:
+        raise argparse.ArgumentTypeError("must be between 0 and 3600")
+    return duration_s
 
 
 def _factor(text: str) -> float:

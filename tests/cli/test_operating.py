@@ -1,0 +1,81 @@
+"""halt, resume and flatten: asked through the store, answered by the keeper that runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.home import Home, end, home_in
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with home_in(tmp_path) as home:
+        yield home
+
+
+def status(home: Home) -> dict[str, Any]:
+    return home.keeper("status", "--json").document
+
+
+def test_a_halt_stops_entries_until_resume(home: Home) -> None:
+    """Persisted: a restart in between changes nothing."""
+    child = home.start("run")
+    home.await_ticks(child)
+
+    halted = home.keeper("halt", "--why", "maintenance", "--json")
+    end(child, signal.SIGTERM)
+    child = home.start("run")
+    home.await_ticks(child)
+    after = status(home)
+    home.keeper("decide", "long")
+    home.until(lambda: status(home)["decision"] is not None, "the decision was seen")
+    sent = [e for e in home.log() if e.get("verb") == "POST" and "rder" in str(e.get("path"))]
+    resumed = home.keeper("resume", "--json")
+    home.until(lambda: status(home)["phase"] in ("arming", "entering", "open"), "it enters")
+
+    assert (halted.code, halted.document["command"]) == (0, "halt")
+    assert after["health"]["state"] == "halted"
+    assert after["health"]["reasons"][0]["detail"] == "maintenance"
+    assert sent == []
+    assert resumed.code == 0
+
+
+def test_flatten_closes_the_position_and_leaves_clean_books(home: Home) -> None:
+    home.keeper("decide", "long")
+    child = home.start("run")
+    home.await_ticks(child)
+    home.until(lambda: status(home)["phase"] == "entering", "an entry rests")
+    entry = next(o for o in status(home)["orders"] if o["role"] == "entry")
+    home.price(str(Decimal(entry["price"]) - 1))
+    home.until(lambda: status(home)["position"] is not None, "a position")
+
+    flattened = home.keeper("flatten", "--json")
+
+    assert flattened.code == 0, flattened.err
+    assert home.keeper("verify", "--json").document["verdict"] == "flat"
+    last = home.picture()
+    assert last is not None
+    assert last.own() == ()
+    trades = home.keeper("history", "--json").document["trades"]
+    assert isinstance(trades, list)
+    assert [trade["exit_reason"] for trade in trades] == ["flatten"]
+
+
+def test_without_a_keeper_the_command_is_kept_and_the_code_says_so(home: Home) -> None:
+    """Nine: nothing was done yet; the next start does it."""
+    child = home.start("run")
+    home.await_ticks(child)
+    end(child, signal.SIGTERM)
+
+    asked = home.keeper("halt", "--json")
+    child = home.start("run")
+    home.await_ticks(child)
+
+    assert (asked.code, asked.document["code"]) == (9, "command_pending")
+    assert status(home)["health"]["state"] == "halted"
