@@ -71,6 +71,8 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
         found.append(("store_unwritable", "no entries; protection goes on from memory"))
     if condition.rights is not Rights.LEASED:
         found.append(("lease_lost", f"rights: {condition.rights}"))
+    if situation.ledger.stop_while_flat is False:
+        found.append(("fallback_mode", "no stop is taken while flat: it follows the first fill"))
     if not situation.has_picture:
         topics = ", ".join(f"{f.topic}: {f.text}" for f in situation.observation.failures[:3])
         found.append(("exchange_unreachable", topics or "position or orders could not be read"))

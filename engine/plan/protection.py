@@ -185,8 +185,13 @@ def _working_price(situation: Situation) -> WorkingPrice:
 
 
 def _is_at_stake(situation: Situation) -> bool:
-    """Return whether there is a position, or an entry that may still make one."""
-    return situation.life.quantity > 0 or not situation.ledger.entries_are_final
+    """Return whether there is a position, or an entry that may still make one.
+
+    An account that takes no stop while flat is asked for none before the first fill (RULES E9).
+    """
+    if situation.life.quantity > 0:
+        return True
+    return situation.ledger.stop_while_flat is not False and not situation.ledger.entries_are_final
 
 
 def _resting_quantity(situation: Situation) -> Decimal:

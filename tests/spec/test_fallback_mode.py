@@ -1,0 +1,259 @@
+"""An account that takes no stop while flat: the stop follows the first fill (RULES E9, B1).
+
+Everywhere else the stop rests before the entry; here the first fill is uncovered for as long as the
+push, one look and one request take. It is entered only with the user stream up, and said aloud.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.domain.action import PlaceOrder
+from engine.domain.condition import Condition
+from engine.domain.identity import OrderRole
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.order import Order
+from engine.domain.situation import Situation
+from engine.domain.terms import Phase, Side
+from engine.keeper import Keeper
+from engine.plan.gates import judge, planned_entry
+from engine.plan.planner import make_plan
+from engine.read.documents import moment_of
+from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
+from engine.simulation.draw import START_MS
+from engine.simulation.log import read_log
+from engine.simulation.world import World
+from engine.tick import TickReport
+from engine.venue.api import Venue
+from engine.venue.settings import VenueSettings
+from engine.venue.switches import Switches
+from engine.vitals import troubles
+from tests.builders import (
+    ENTRY,
+    FLOOR,
+    LONG,
+    PRIMARY,
+    REJECTED,
+    SHORT,
+    a_decision,
+    a_fill,
+    a_ledger,
+    a_life,
+    a_position,
+    a_situation,
+    a_stop,
+    an_entry,
+    an_id,
+    cancelled,
+    d,
+    held,
+    on,
+    placed,
+)
+
+STREAMING = Condition(is_stream_up=True)
+REFUSED = -2022
+
+
+def fallback(ledger: Ledger, condition: Condition = STREAMING, side: Side = LONG) -> Situation:
+    """Return a situation of an account that is known to take no stop while flat."""
+    return a_situation(
+        ledger=replace(ledger, stop_while_flat=False),
+        condition=condition,
+        decision=a_decision(side),
+        price=on(side, 90_760),
+    )
+
+
+def an_entering_ledger(side: Side = LONG, *more: Order) -> Ledger:
+    life = a_life("0", side=side, stop_level=None)
+    return a_ledger(life, (an_entry(side=side, price=on(side, "90743.3")), *more))
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_life_begins_without_a_stop_and_the_entry_follows(side: Side) -> None:
+    """RULES E9: no stop is sent that would only be refused."""
+    begun = make_plan(fallback(a_ledger(), side=side))
+    entering = make_plan(fallback(begun.ledger, side=side))
+
+    assert begun.actions == ()
+    assert begun.ledger.life is not None
+    assert begun.ledger.life.initial_stop == on(side, 90_380)
+    assert [(t.role, t.price) for t in placed(entering)] == [(ENTRY, on(side, "90743.3"))]
+
+
+def test_without_the_user_stream_nothing_enters() -> None:
+    """RULES E9, E3: the push is what keeps the uncovered moment short."""
+    situation = fallback(a_ledger(), Condition(is_stream_up=False))
+    entry = planned_entry(situation)
+    assert entry is not None
+
+    refusals = [g.code for g in judge(situation, entry) if g.verdict == "refuse"]
+    waiting = make_plan(
+        fallback(a_ledger(a_life("0", stop_level=None)), Condition(is_stream_up=False))
+    )
+
+    assert refusals == ["stop_while_flat"]
+    assert (placed(waiting), held(waiting)) == ([], ["stream_down"])
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_while_the_entry_works_unfilled_no_stop_is_asked_for(side: Side) -> None:
+    """RULES E9, lesson 2: a refusal known to be permanent is not asked for again each look."""
+    plan = make_plan(fallback(an_entering_ledger(side), side=side))
+
+    assert plan.actions == ()
+    assert plan.ledger.life is not None
+    assert plan.ledger.life.withdrawing is None
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_first_fill_brings_stop_and_floor_in_one_plan(side: Side) -> None:
+    """RULES E9, A4: for what filled and for what still may, at the life's own level."""
+    life = a_life("0.004", side=side, stop_level=None, base_quantity=None, entry_final_ms=None)
+    entry = an_entry(side=side, price=on(side, "90743.3"), filled="0.004")
+    ledger = a_ledger(life, (entry,), fills=(a_fill(quantity="0.004", side=side),))
+    situation = a_situation(
+        ledger=replace(ledger, stop_while_flat=False),
+        condition=STREAMING,
+        decision=a_decision(side),
+        position=a_position("0.004", side),
+    )
+
+    plan = make_plan(situation)
+
+    assert [(t.role, t.quantity, t.trigger_price) for t in placed(plan)] == [
+        (PRIMARY, d("0.013"), on(side, 90_380)),
+        (FLOOR, None, on(side, 90_380)),
+    ]
+    assert cancelled(plan) == []
+
+
+def test_where_stops_are_taken_the_unfilled_entry_keeps_its_cover() -> None:
+    """RULES E8: the exception is for known fallback accounts alone."""
+    gone = a_stop(status=REJECTED, code=REFUSED)
+    ledger = a_ledger(a_life("0"), (an_entry(), gone))
+
+    plan = make_plan(a_situation(ledger=ledger, decision=a_decision()))
+
+    assert [t.role for t in placed(plan)] == [PRIMARY]
+    assert cancelled(plan) == [an_id(ENTRY)]
+
+
+def test_every_status_line_says_so() -> None:
+    """RULES E9: an operator must not believe in a stop that precedes the fill."""
+    told = dict(troubles(fallback(a_ledger())))
+    usual = dict(troubles(replace(fallback(a_ledger()), ledger=a_ledger())))
+
+    assert "fallback_mode" in told
+    assert "fallback_mode" not in usual
+
+
+# -- the whole keeper on an account that refuses ---------------------------------------------------
+
+DECISION = {
+    "symbol": "BTCUSDT",
+    "action": "long",
+    "reason": "spec",
+    "entry_zone": [90700, 90900],
+    "sl": 90380,
+    "tp1": 91600,
+    "tp2": 92900,
+    "risk_level": 2,
+    "position_size_usdt": 1200,
+    "leverage": 3,
+    "confidence": 0.7,
+    "risk_checks": {"session_ok": True},
+    "position_management": {"tp1_fraction": 0.5, "enable_trailing": False},
+}
+
+
+class StreamingWorld(World):
+    """A world whose keeper has its user stream."""
+
+    def _born(self) -> Keeper:
+        return Keeper(replace(super()._born()._parts, is_stream_up=lambda: True))
+
+
+class Account:
+    """A keeper beside a venue whose account takes no stop while flat."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reports: list[TickReport] = []
+        settings = VenueSettings(
+            switches=Switches(stop_while_flat="refused"), market_streams=(), log_reads=False
+        )
+        self.venue = Venue(settings, now_ms=START_MS)
+        self.world = StreamingWorld(
+            self.venue, folder, Limits(), start_ms=START_MS, listener=self.reports.append
+        )
+
+    def decide(self) -> None:
+        made = {**DECISION, "timestamp_iso": moment_of(self.world.clock.now_ms)}
+        (self.folder / "decision.json").write_text(json.dumps(made))
+
+    def phase(self) -> Phase:
+        return self.reports[-1].ledger.phase
+
+    def run(self, seconds: int) -> None:
+        self.world.run_until(self.world.clock.now_ms + 1_000 * seconds)
+
+
+def test_the_account_that_refuses_is_found_out_and_then_traded(tmp_path: Path) -> None:
+    """RULES E9, B: the refusal ends one life; the next enters, and cover comes in one look."""
+    account = Account(tmp_path)
+    try:
+        account.decide()
+        account.run(10)
+        assert account.world.store.recall().stop_while_flat is False
+        account.run(70)
+        account.decide()
+        account.run(5)
+        assert account.phase() is Phase.ENTERING
+        account.venue.set_price(d(90_740), account.world.clock.now_ms)
+        account.run(5)
+
+        history = History(read_log(account.venue.log_after(0)), end_ms=account.world.clock.now_ms)
+        windows = naked_windows(history)
+        assert account.phase() is Phase.OPEN
+        assert len(windows) == 1
+        assert windows[0].duration_ms <= 1_000 + 3 * account.world.latency_ms
+        assert never_widened(history).findings == executed_once(history).findings == ()
+        refused = [
+            o.code
+            for r in account.reports
+            for o in r.outcomes
+            if o.code and isinstance(o.action, PlaceOrder)
+        ]
+        assert refused == [REFUSED]
+        roles = {o.role for o in account.reports[-1].ledger.orders if o.status.is_resting}
+        assert roles == {PRIMARY, FLOOR, OrderRole.TP1, OrderRole.TP2}
+    finally:
+        account.world.close()
+
+
+def test_the_entry_waits_as_long_as_it_takes(tmp_path: Path) -> None:
+    """RULES E9: no fill, no stop, no refusal; the entry is not withdrawn for it."""
+    account = Account(tmp_path)
+    try:
+        account.decide()
+        account.run(80)
+        account.decide()
+        account.run(40)
+
+        sent = [
+            a.terms.role
+            for r in account.reports
+            if r.now_ms > START_MS + 80_000
+            for a in r.plan.actions
+            if isinstance(a, PlaceOrder)
+        ]
+        assert (sent, account.phase()) == ([ENTRY], Phase.ENTERING)
+    finally:
+        account.world.close()
