@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.app import connect
-from engine.cli.common import command, config_words, credentials_of, reader_of, settings_of
+from engine.cli.common import (
+    command,
+    config_words,
+    credentials_of,
+    reader_of,
+    settings_of,
+    this_host,
+)
 from engine.cli.output import ExitCode, Output, problem_of
 from engine.cli.probing import Probed, probe
 from engine.cli.render import check_text
@@ -32,6 +40,7 @@ from engine.exchange.port import Answer, Exchange
 from engine.intake import Intake
 from engine.loop import wall_guess_ms
 from engine.read.documents import Document, moment_of
+from engine.read.status import read_facts, status_document
 from engine.store.connect import Place
 from engine.store.schema import HEAD
 
@@ -190,7 +199,13 @@ def exchanges(settings: Settings, *, wants_probe: bool) -> list[Checked]:
 def _asked(settings: Settings, exchange: Exchange, *, wants_probe: bool) -> list[Checked]:
     given = exchange.ask([Question(topic) for topic in QUESTIONS], PATIENCE_MS)
     answers = dict(zip(QUESTIONS, given, strict=True))
-    probed = probe(exchange, settings) if wants_probe else _known_probe(settings)
+    if not wants_probe:
+        probed = _known_probe(settings)
+    elif _is_kept(settings):
+        # An order no intent of its own names would look like a second writer to it (RULES G4).
+        probed = Probed(None, "not probed: a keeper is running")
+    else:
+        probed = probe(exchange, settings)
     return [
         Checked("exchange", ok=True, detail=_place(settings)),
         *rights(exchange),
@@ -330,6 +345,18 @@ def _stop_while_flat(probed: Probed) -> Checked:
     elif probed.accepted is None:
         remedy = "keeper check --probe tries it: flat only, 3 % away, smallest size, cancelled"
     return Checked("stop_while_flat", probed.accepted, probed.detail, remedy, severity="warning")
+
+
+def _is_kept(settings: Settings) -> bool:
+    """Return whether a keeper of this account is running."""
+    try:
+        reader = reader_of(settings)
+    except StoreUnavailable:
+        return False
+    with closing(reader):
+        facts = read_facts(reader, mode=settings.mode.value, interval_s=1.0)
+    process = status_document(facts, this_host())["process"]
+    return isinstance(process, dict) and bool(process["running"])
 
 
 def _known_probe(settings: Settings) -> Probed:
