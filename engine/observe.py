@@ -156,7 +156,8 @@ class Observer:
     def _was_funded(self, now_ms: int) -> bool:
         """Return whether funding was charged since income was last read (RULES F5)."""
         quote: Fact[MarkQuote] | None = self._facts.get(Topic.MARK_PRICE)
-        if quote is not None and self._funding_ms is None:
+        # The exchange may name the time just past for a while: once is enough.
+        if quote is not None and self._funding_ms is None and quote.value.next_funding_ms > now_ms:
             self._funding_ms = quote.value.next_funding_ms
         if self._funding_ms is None or now_ms < self._funding_ms + FUNDED_AFTER_MS:
             return False
