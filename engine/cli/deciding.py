@@ -11,13 +11,15 @@ from pathlib import Path
 from engine.app import connect
 from engine.cli.common import command, config_words, credentials_of, settings_of
 from engine.cli.output import ExitCode, Output, Problem
+from engine.config import Settings
 from engine.domain.decision import Decided
-from engine.domain.errors import Indeterminate
+from engine.domain.errors import Indeterminate, KeeperError
 from engine.domain.instrument import Instrument
-from engine.domain.numbers import plain
+from engine.domain.numbers import ONE, plain
 from engine.domain.observation import Question, Topic
 from engine.exchange.port import Exchange
 from engine.intake import Wishes, compose, describe, write
+from engine.loop import wall_guess_ms
 
 PATIENCE_MS = 5_000
 
@@ -27,18 +29,10 @@ def decide(arguments: Namespace, output: Output) -> int:
     settings = settings_of(arguments)
     action = Decided(arguments.action)
     wishes = _wishes(arguments)
-    with closing(connect(settings, credentials_of(settings))) as exchange:
-        exchange.anchor_clock()
-        instrument, price = _market(exchange)
-        document = compose(
-            action,
-            settings.symbol,
-            exchange.now_ms(),
-            price,
-            instrument.tick_size,
-            limits=settings.limits(),
-            wishes=wishes,
-        )
+    if action is Decided.FLAT:
+        document = compose(action, settings.symbol, _moment(settings), None, ONE, wishes=wishes)
+    else:
+        document = _opening(action, settings, wishes)
     path = write(document, arguments.file or settings.decisions)
     answer: dict[str, object] = {
         "schema": "keeper/decide/1",
@@ -49,6 +43,35 @@ def decide(arguments: Namespace, output: Output) -> int:
     if not output.as_json:
         output.progress(f"next: {command('status', *config_words(arguments), '--watch')}")
     return int(ExitCode.DONE)
+
+
+def _opening(action: Decided, settings: Settings, wishes: Wishes) -> dict[str, object]:
+    """Return a decision to open, its levels around the price; raises when nobody tells it."""
+    with closing(connect(settings, credentials_of(settings))) as exchange:
+        exchange.anchor_clock()
+        instrument, price = _market(exchange)
+        return compose(
+            action,
+            settings.symbol,
+            exchange.now_ms(),
+            price,
+            instrument.tick_size,
+            limits=settings.limits(),
+            wishes=wishes,
+        )
+
+
+def _moment(settings: Settings) -> int:
+    """Return exchange time, or this machine's where the exchange cannot be asked.
+
+    Saying flat must always be possible; the keeper refuses what lies more than seconds ahead.
+    """
+    try:
+        with closing(connect(settings, credentials_of(settings))) as exchange:
+            exchange.anchor_clock()
+            return exchange.now_ms()
+    except KeeperError:
+        return wall_guess_ms()
 
 
 def _market(exchange: Exchange) -> tuple[Instrument, Decimal | None]:

@@ -136,6 +136,17 @@ def test_an_account_in_hedge_mode_is_eight(home: Home) -> None:
     assert checked.code == 8
 
 
+def test_saying_flat_needs_neither_key_nor_exchange(home: Home) -> None:
+    """The one decision that must always be possible."""
+    configure(home, exchange=NOWHERE, decisions="flat")
+
+    ran = home.keeper("decide", "flat", "--json", env={})
+
+    assert ran.code == 0
+    assert ran.document["decision"]["action"] == "flat"  # type: ignore[index]  # JSON inside
+    assert (home.folder / "flat" / "decision.json").exists()
+
+
 def test_a_decision_nobody_can_make_is_three(home: Home) -> None:
     configure(home)
 
