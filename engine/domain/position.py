@@ -110,7 +110,8 @@ class Life:
 
     ``initial_stop`` is S of RULES E1 and the floor's level; ``stop_level`` the level in force, the
     tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
-    when the entry became final (RULES F6). ``withdrawing`` / ``closing`` name the reason why the
+    when the entry became final (RULES F6), ``entered_quantity`` what ``entry_commission`` was paid
+    for, somebody's additions included. ``withdrawing`` / ``closing`` name the reason why the
     entry is being withdrawn / the position is being closed. ``crossed_since_ms``: since when the
     working price lies beyond the level in force while the position stands. ``naked_ms``,
     ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms``
@@ -145,6 +146,7 @@ class Life:
     quantity: Decimal = ZERO
     entry_price: Decimal | None = None
     entry_commission: Decimal = ZERO
+    entered_quantity: Decimal = ZERO
     funding: Decimal = ZERO
     base_quantity: Decimal | None = None
     liquidation_price: Decimal | None = None

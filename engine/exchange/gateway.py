@@ -196,7 +196,9 @@ class Gateway:
         identity = _identity(request)
         is_answered = outcome.fate in (Fate.ACCEPTED, Fate.REJECTED)
         self._note(is_answered=is_answered, now_ms=outcome.at_ms)
-        if outcome.fate is Fate.NOT_SENT:
+        # A refused order takes a new id and its rule's pace; a refused setting is asked again.
+        is_setting = isinstance(request, Configure) and outcome.fate is Fate.REJECTED
+        if outcome.fate is Fate.NOT_SENT or is_setting:
             before = self._backoffs.get(identity, Backoff())
             self._backoffs[identity] = after_failure(before, identity, outcome.at_ms)
             if len(self._backoffs) > REMEMBERED_MAX:

@@ -207,7 +207,7 @@ def breakeven_level(life: Life, instrument: Instrument, taker_rate: Decimal) -> 
     entry = life.entry_price or life.limit_price
     quantity = life.base_quantity or life.quantity
     sign = life.side.sign
-    fees = life.entry_commission / quantity
+    fees = life.entry_commission / (life.entered_quantity or quantity)
     funding = max(-life.funding, Decimal(0)) / quantity
     level = (entry + sign * (fees + funding)) / (ONE - sign * taker_rate)
     return instrument.price_toward_less_risk(life.side, level)

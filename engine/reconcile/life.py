@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
 from engine.domain.drift import Drift, DriftKind
-from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.identity import OrderRole
 from engine.domain.ledger import NOT_SENT, Ledger, PastLife
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, plain
@@ -79,8 +79,12 @@ def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
     life = ledger.life
     if life is None or not life.is_open:
         return ledger
-    entry_fills = [f for f in ledger.fills if _role(f.client_id, life) is OrderRole.ENTRY]
-    life = replace(life, entry_commission=sum((f.commission for f in entry_fills), ZERO))
+    entered = [f for f in ledger.fills if f.side is life.side.opening]
+    life = replace(
+        life,
+        entry_commission=sum((f.commission for f in entered), ZERO),
+        entered_quantity=sum((f.quantity for f in entered), ZERO),
+    )
     if ledger.entries_are_final and life.quantity > 0:
         tp1 = ledger.of_life(OrderRole.TP1)
         taken = sum((o.quantity_filled for o in tp1), ZERO)
@@ -96,11 +100,6 @@ def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
 def _is_in_doubt(tp1: tuple[Order, ...]) -> bool:
     """Return whether TP1 may just have executed: then the position is no new base (RULES F6)."""
     return any(o.may_rest and not o.is_confirmed_resting for o in tp1)
-
-
-def _role(client_id: str, life: Life) -> OrderRole | None:
-    own_id = ClientOrderId.parse(client_id)
-    return own_id.role if own_id is not None and own_id.generation == life.generation else None
 
 
 def current_cover(ledger: Ledger, observation: Observation, limits: Limits) -> Cover:

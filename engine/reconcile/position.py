@@ -52,13 +52,32 @@ def _is_outdated(read: PositionReport, life: Life, ledger: Ledger) -> bool:
     """
     return (
         life.is_open
-        and life.origin is Origin.DECISION
         and ledger.entries_are_final
-        and bool(ledger.fills)
+        and _tells_all(ledger, life)
         and sum_of(ledger.fills) == 0
         and executed_of(ledger, life) == 0
         and read.updated_ms < ledger.last_fill_ms
     )
+
+
+def _tells_all(ledger: Ledger, life: Life) -> bool:
+    """Return whether the trades we know begin with the entry, so that their sum means something.
+
+    An imported life's trades do when they show its own entry (RULES C2: own entries and all later
+    fills); somebody else's never do.
+    """
+    match life.origin:
+        case Origin.DECISION:
+            return bool(ledger.fills)
+        case Origin.IMPORTED:
+            return any(
+                (own := f.own_id) is not None
+                and own.role is OrderRole.ENTRY
+                and own.generation == life.generation
+                for f in ledger.fills
+            )
+        case Origin.ORPHAN:
+            return False
 
 
 def _fold_position(
@@ -115,8 +134,8 @@ def _fold_flat(
     reads = min(life.flat_reads + 1, FLAT_READS)
     # While an entry may still fill, flat is only a pause: nothing may be swept (RULES C2, E5).
     can_end = ledger.entries_are_final
-    is_told = bool(ledger.fills) and by_fills == 0 and executed == 0
-    if can_end and is_told and life.origin is Origin.DECISION:
+    is_told = _tells_all(ledger, life) and by_fills == 0 and executed == 0
+    if can_end and is_told:
         return _with(ledger, _closed(ledger, life, observation.now_ms)), []
     is_old = observation.now_ms - ledger.last_fill_ms >= limits.flat_wait_ms
     has_waited = observation.now_ms - first_ms >= limits.flat_wait_ms
@@ -125,8 +144,8 @@ def _fold_flat(
             DriftKind.PHANTOM_POSITION, f"flat on {reads} reads, fills say {plain(by_fills)}"
         )
         return _with(ledger, _closed(ledger, life, observation.now_ms)), [drift]
-    is_explained = (
-        life.origin is Origin.DECISION and executed == 0 and (has_executed or bool(ledger.fills))
+    is_explained = executed == 0 and (
+        _tells_all(ledger, life) or (has_executed and life.origin is Origin.DECISION)
     )
     believed = ZERO if is_explained else max(life.quantity, executed, ZERO)
     life = replace(life, quantity=believed, flat_seen_ms=first_ms, flat_reads=reads)
