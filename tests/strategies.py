@@ -53,9 +53,9 @@ def entry_terms(draw: st.DrawFn) -> EntryTerms:
     """Return zones, stops and targets of either side, near each other, fees now and then."""
     side = draw(sides)
     low = draw(st.integers(9_000_000, 9_100_000))
-    width = draw(st.integers(0, 40_000))
-    risk = draw(st.integers(1, 80_000))
-    reward = draw(st.integers(1, 200_000))
+    width = draw(st.integers(0, 30_000))
+    risk = draw(st.integers(1, 60_000))
+    reward = draw(st.integers(40_000, 400_000))
     zone_low, zone_high = Decimal(low) / 100, Decimal(low + width) / 100
     near, far = (zone_low, zone_high) if side is Side.LONG else (zone_high, zone_low)
     has_fees = draw(st.booleans())
