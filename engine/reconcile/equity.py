@@ -15,7 +15,7 @@ from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO
-from engine.domain.observation import AccountReport, Income, Observation
+from engine.domain.observation import AccountReport, Fact, Income, Observation
 
 TRADING = frozenset(
     {"REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "SPECIAL_FUNDING_FEE", "INSURANCE_CLEAR"}
@@ -27,33 +27,66 @@ SAMPLE_WITHIN_MS = 600_000
 
 
 def fold_equity(ledger: Ledger, observation: Observation, limits: Limits) -> Ledger:
-    """Return the ledger with equity, openings and latches as of the newest balance."""
-    account = observation.account
-    if account is None or (ledger.equity is not None and account.at_ms <= ledger.equity.known_ms):
+    """Return the ledger with equity, openings and latches as of the newest balance.
+
+    Income that is older than the balance does not know every flow in it: it rebuilds no opening
+    and latches nothing, else a withdrawal would be a loss until income is read again.
+    """
+    account, known = observation.account, ledger.equity
+    if account is None or not _is_news(account, observation, known):
         return ledger
-    known = ledger.equity
-    now_ms = account.at_ms
-    income = None if observation.income is None else observation.income.value
-    day = _opening(
-        known.day if known is not None else None, day_start, now_ms, account.value, income
-    )
-    week = _opening(
-        known.week if known is not None else None, week_start, now_ms, account.value, income
-    )
+    at_ms = account.at_ms
+    income = _income_until(at_ms, observation)
+    is_whole = income is not None and _knows_every_flow(observation, at_ms)
+    earned = income if is_whole else None
+    before = known or Equity(ZERO)
+    day = _opening(before.day, day_start, at_ms, account.value, earned)
+    week = _opening(before.week, week_start, at_ms, account.value, earned)
     equity = Equity(
         now=account.value.equity,
         day=day,
         week=week,
-        flows_day=_flows(income, day, known.flows_day if known is not None else ZERO),
-        flows_week=_flows(income, week, known.flows_week if known is not None else ZERO),
-        known_ms=now_ms,
+        flows_day=_flows(income, day, before.flows_day if _lasts(before.day, day) else ZERO),
+        flows_week=_flows(income, week, before.flows_week if _lasts(before.week, week) else ZERO),
+        known_ms=at_ms,
     )
+    if not is_whole:
+        return replace(ledger, equity=equity)
     equity = replace(
         equity,
         day=_latched(equity, equity.day, equity.flows_day, limits.daily_drawdown_limit_pct),
         week=_latched(equity, equity.week, equity.flows_week, limits.weekly_drawdown_limit_pct),
     )
     return replace(ledger, equity=equity)
+
+
+def _is_news(account: Fact[AccountReport], observation: Observation, known: Equity | None) -> bool:
+    """Return whether the balance is newer than the one known, or its flows were read just now."""
+    if known is None or account.at_ms > known.known_ms:
+        return True
+    income = observation.income
+    is_told = income is not None and income.at_ms >= observation.now_ms
+    return account.at_ms == known.known_ms and is_told
+
+
+def _income_until(at_ms: int, observation: Observation) -> tuple[Income, ...] | None:
+    """Return the margin asset's income up to a moment; None: not known."""
+    told, instrument = observation.income, observation.instrument
+    if told is None or instrument is None:
+        return None
+    asset = instrument.value.margin_asset
+    return tuple(i for i in told.value if i.at_ms <= at_ms and i.asset == asset)
+
+
+def _lasts(known: Opening | None, now: Opening | None) -> bool:
+    """Return whether both open the same period."""
+    return known is not None and now is not None and known.since_ms == now.since_ms
+
+
+def _knows_every_flow(observation: Observation, at_ms: int) -> bool:
+    """Return whether income was read after the balance, or in the same look."""
+    income = observation.income
+    return income is not None and income.at_ms >= min(at_ms, observation.now_ms)
 
 
 def _opening(
@@ -68,7 +101,9 @@ def _opening(
         return known
     was_running = known is not None
     if was_running and now_ms - since_ms <= SAMPLE_WITHIN_MS:
-        return Opening(since_ms, account.equity, was_rebuilt=False)
+        # What flowed in since midnight is in the sample and will be counted as a flow as well.
+        flowed = ZERO if income is None else _flows_since(income, since_ms)
+        return Opening(since_ms, account.equity - flowed, was_rebuilt=False)
     if income is None:
         return None
     earned = sum((line.amount for line in income if line.at_ms >= since_ms), ZERO)
@@ -80,9 +115,11 @@ def _flows(income: tuple[Income, ...] | None, opening: Opening | None, known: De
         return ZERO
     if income is None:
         return known
-    return sum(
-        (i.amount for i in income if i.at_ms >= opening.since_ms and i.kind not in TRADING), ZERO
-    )
+    return _flows_since(income, opening.since_ms)
+
+
+def _flows_since(income: tuple[Income, ...], since_ms: int) -> Decimal:
+    return sum((i.amount for i in income if i.at_ms >= since_ms and i.kind not in TRADING), ZERO)
 
 
 def _latched(
@@ -91,4 +128,4 @@ def _latched(
     if opening is None or opening.is_latched:
         return opening
     fell = drawdown_pct(equity.now, opening.equity, flows)
-    return replace(opening, is_latched=fell is None or fell <= limit_pct)
+    return replace(opening, is_latched=fell is not None and fell <= limit_pct)

@@ -1,0 +1,376 @@
+"""Drawdown of a day and a week: what is a loss, what is a flow, what is not known (RULES H2).
+
+It gates entries only and never closes. Whoever deposits or withdraws must not be told that he won
+or lost; what is not known is not zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.domain.action import Verdict
+from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
+from engine.domain.ledger import Ledger
+from engine.domain.limits import Limits
+from engine.domain.observation import AccountReport, Fact, Income, Observation
+from engine.plan.gates import judge, planned_entry
+from engine.plan.planner import make_plan
+from engine.reconcile.equity import SAMPLE_WITHIN_MS, TRADING, fold_equity
+from tests.builders import (
+    DAY_MS,
+    MIDNIGHT_MS,
+    NOW,
+    Number,
+    a_decision,
+    a_filled_entry,
+    a_floor,
+    a_ledger,
+    a_life,
+    a_situation,
+    a_stop,
+    an_equity,
+    an_instrument,
+    an_observation,
+    d,
+    ids,
+    table,
+)
+
+MINUTE_MS = 60_000
+EMPTY = replace(a_ledger(), equity=None)
+WEEK_MS = week_start(NOW)
+GATES = ("drawdown_day", "drawdown_week")
+
+
+def income(kind: str, amount: Number, at_ms: int = NOW - 60_000, asset: str = "USDT") -> Income:
+    return Income(kind, d(amount), asset, "", at_ms, str(at_ms))
+
+
+def a_look(
+    wallet: Number,
+    lines: tuple[Income, ...] | None = (),
+    *,
+    unrealized: Number = 0,
+    at_ms: int = NOW,
+    income_ms: int | None = None,
+    **changes: Any,
+) -> Observation:
+    """Return a look with a balance and the income since the week began (None: not read)."""
+    told = None if lines is None else Fact(lines, at_ms if income_ms is None else income_ms)
+    account = AccountReport(d(wallet), d(unrealized), d(wallet))
+    return an_observation(now=at_ms, account=Fact(account, at_ms), income=told, **changes)
+
+
+def folded(
+    *looks: Observation, before: Equity | None = None, limits: Limits | None = None
+) -> Equity:
+    """Return the equity after these looks."""
+    ledger: Ledger = replace(EMPTY, equity=before)
+    for look in looks:
+        ledger = fold_equity(ledger, look, limits or Limits())
+    assert ledger.equity is not None
+    return ledger.equity
+
+
+def opened(equity: Number = 1000) -> Equity:
+    """Return a day and a week that opened with ``equity``; nothing happened since."""
+    made = an_equity(equity)
+    assert made.day is not None
+    assert made.week is not None
+    return replace(
+        made,
+        day=replace(made.day, equity=d(equity)),
+        week=replace(made.week, equity=d(equity)),
+        known_ms=NOW - 1,
+    )
+
+
+def verdicts(equity: Equity | None, **limits: Any) -> list[Verdict]:
+    """Return what the day's and the week's gate say."""
+    situation = a_situation(
+        ledger=replace(a_ledger(), equity=equity),
+        decision=a_decision(),
+        limits=replace(Limits(), **limits),
+    )
+    entry = planned_entry(situation)
+    assert entry is not None
+    return [g.verdict for g in judge(situation, entry) if g.code in GATES]
+
+
+PASS, REFUSE = Verdict.PASS, Verdict.REFUSE
+
+# -- periods ---------------------------------------------------------------------------------------
+
+STARTS = table("""
+moment               day                  week                 why
+2026-11-19T12:00:00  2026-11-19T00:00:00  2026-11-16T00:00:00  a Thursday
+2026-11-16T00:00:00  2026-11-16T00:00:00  2026-11-16T00:00:00  Monday's first moment opens both
+2026-11-15T23:59:59  2026-11-15T00:00:00  2026-11-09T00:00:00  Sunday belongs to the week before
+2027-01-01T00:00:00  2027-01-01T00:00:00  2026-12-28T00:00:00  a year is no period
+""")
+
+
+@pytest.mark.parametrize("row", STARTS, ids=ids(STARTS))
+def test_periods_are_utc_days_and_weeks_from_monday(row: list[str]) -> None:
+    """RULES H2, A6: exchange time decides."""
+    moment, day, week = (
+        int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000) for text in row[:3]
+    )
+
+    assert (day_start(moment), week_start(moment)) == (day, week)
+
+
+# -- arithmetic ------------------------------------------------------------------------------------
+
+FELL = table("""
+now   open  flows  fell    why
+980   1000  0      -2      a loss
+1100  1000  0      0       a gain is no drawdown
+1480  1000  500    -2      a deposit is no gain: the base stays what it was
+490   1000  -500   -2      a withdrawal is no loss: the base is what was left
+500   1000  -500   0       nothing but a withdrawal
+1500  1000  500    0       nothing but a deposit
+0     1000  -1000  none    everything withdrawn: no base
+5     0     5      none    nothing at the opening: no base
+0     1000  0      -100    everything lost
+""")
+
+
+@pytest.mark.parametrize("row", FELL, ids=ids(FELL))
+def test_drawdown_counts_results_and_not_flows(row: list[str]) -> None:
+    """RULES H2: base = min(open, open + flows)."""
+    now, opening, flows, fell, _ = row
+
+    found = drawdown_pct(d(now), d(opening), d(flows))
+
+    assert found == (None if fell == "none" else d(fell))
+
+
+# -- openings --------------------------------------------------------------------------------------
+
+
+def test_a_missing_opening_is_rebuilt_from_income() -> None:
+    """RULES H2: what was earned and transferred since is taken back off the wallet."""
+    lines = (
+        income("REALIZED_PNL", -30, WEEK_MS + 1),
+        income("TRANSFER", 200, MIDNIGHT_MS - 1),
+        income("COMMISSION", "-0.5", MIDNIGHT_MS),
+        income("REALIZED_PNL", "12.5", NOW - 1),
+        income("REALIZED_PNL", 999, WEEK_MS - 1),
+    )
+
+    equity = folded(a_look("1182", lines, unrealized=-2))
+
+    assert equity.now == d(1180)
+    assert equity.day == Opening(MIDNIGHT_MS, d(1170), was_rebuilt=True)
+    assert equity.week == Opening(WEEK_MS, d(1000), was_rebuilt=True)
+    assert (equity.flows_day, equity.flows_week) == (d(0), d(200))
+
+
+def test_without_income_there_is_no_opening_and_nothing_enters() -> None:
+    """RULES H2, C6: ``equity_unknown``; a missing number is not zero."""
+    equity = folded(a_look(1000, None))
+
+    assert (equity.day, equity.week) == (None, None)
+    assert verdicts(equity) == verdicts(None) == [REFUSE, REFUSE]
+
+
+def test_income_that_comes_later_rebuilds_the_opening() -> None:
+    """RULES H2: not knowing lasts only until it is known, of the balance that is known."""
+    first = a_look(990, None, at_ms=NOW)
+    later = replace(
+        first, now_ms=NOW + 5_000, income=Fact((income("REALIZED_PNL", -10),), NOW + 5_020)
+    )
+
+    equity = folded(first, later)
+
+    assert equity.day == Opening(MIDNIGHT_MS, d(1000), was_rebuilt=True)
+
+
+@pytest.mark.parametrize(("late_ms", "is_sample"), [(SAMPLE_WITHIN_MS, True), (600_001, False)])
+def test_a_balance_soon_after_midnight_is_the_sample(late_ms: int, is_sample: bool) -> None:
+    """RULES H2: with what is unrealised; later, only income can tell."""
+    before = opened(900)
+    tomorrow = MIDNIGHT_MS + DAY_MS
+
+    equity = folded(a_look(1000, (), unrealized=25, at_ms=tomorrow + late_ms), before=before)
+
+    opening = d(1025) if is_sample else d(1000)
+    assert equity.day == Opening(tomorrow, opening, was_rebuilt=not is_sample)
+    assert equity.week is not None
+    assert equity.week.equity == d(900)
+
+
+def test_what_flowed_in_before_the_sample_is_not_counted_twice() -> None:
+    """RULES H2: a deposit at 00:03 in the sample of 00:05 would else be a loss of its size."""
+    tomorrow = MIDNIGHT_MS + DAY_MS
+    deposit = income("TRANSFER", 500, tomorrow + 3 * MINUTE_MS)
+
+    equity = folded(a_look(1500, (deposit,), at_ms=tomorrow + 5 * MINUTE_MS), before=opened(1000))
+
+    assert equity.day is not None
+    assert drawdown_pct(equity.now, equity.day.equity, equity.flows_day) == 0
+    assert (equity.day.is_latched, equity.day.equity) == (False, d(1000))
+
+
+def test_a_new_day_begins_without_the_old_ones_flows() -> None:
+    """RULES H2: yesterday's deposit is in today's opening, known or not."""
+    before = replace(opened(1500), flows_day=d(500), flows_week=d(500))
+    tomorrow = MIDNIGHT_MS + DAY_MS
+
+    equity = folded(a_look(1500, None, at_ms=tomorrow + 1_000), before=before)
+
+    assert (equity.flows_day, equity.flows_week) == (d(0), d(500))
+
+
+# -- flows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["TRANSFER", "WELCOME_BONUS", "COIN_SWAP_DEPOSIT", "CONVERT"])
+@pytest.mark.parametrize("amount", [400, -400])
+def test_what_is_not_trading_is_a_flow(kind: str, amount: int) -> None:
+    """RULES H2: transfers, bonuses, conversions, in and out."""
+    equity = folded(a_look(1000 + amount, (income(kind, amount),)), before=opened())
+
+    assert (equity.flows_day, equity.flows_week) == (d(amount), d(amount))
+    assert verdicts(equity) == [PASS, PASS]
+
+
+@pytest.mark.parametrize("kind", sorted(TRADING))
+def test_what_trading_itself_makes_is_a_result(kind: str) -> None:
+    """RULES H2: commissions and funding count as losses."""
+    equity = folded(a_look(970, (income(kind, -30),)), before=opened())
+
+    assert equity.flows_day == d(0)
+    assert verdicts(equity) == [REFUSE, PASS]
+
+
+def test_another_assets_income_is_not_the_margin_assets() -> None:
+    """RULES H2: 100 BNB sent in are not 100 USDT."""
+    lines = (income("TRANSFER", 100, asset="BNB"), income("COMMISSION", "-3", asset="BNB"))
+
+    known = folded(a_look(1000, lines), before=opened())
+    rebuilt = folded(a_look(1000, lines))
+
+    assert known.flows_day == d(0)
+    assert rebuilt.day == Opening(MIDNIGHT_MS, d(1000), was_rebuilt=True)
+    assert an_instrument().margin_asset == "USDT"
+
+
+def test_a_withdrawal_that_income_does_not_tell_yet_latches_nothing() -> None:
+    """RULES H2, C6, lesson 40: balances are read more often than income.
+
+    Nothing enters while it looks like a loss; when income is read, it is none.
+    """
+    stale = a_look(900, (), income_ms=NOW - 200_000)
+    told = replace(
+        stale,
+        now_ms=NOW + 30_000,
+        income=Fact((income("TRANSFER", -100, NOW - 500),), NOW + 30_020),
+    )
+
+    before, after = (
+        folded(stale, before=opened()),
+        folded(stale, told, before=opened()),
+    )
+
+    assert verdicts(before) == [REFUSE, REFUSE]
+    assert [o.is_latched for o in (before.day, before.week) if o is not None] == [False, False]
+    assert (after.flows_day, verdicts(after)) == (d(-100), [PASS, PASS])
+
+
+def test_a_flow_after_the_balance_was_read_waits_for_the_next_balance() -> None:
+    """RULES H2: a deposit that is not in the balance yet would else be a loss of its size."""
+    read = a_look(1000, (), income_ms=NOW - 200_000)
+    deposit = income("TRANSFER", 300, NOW + 29_000)
+    told = replace(read, now_ms=NOW + 30_000, income=Fact((deposit,), NOW + 30_020))
+
+    equity = folded(read, told, before=opened())
+
+    assert (equity.flows_day, verdicts(equity)) == (d(0), [PASS, PASS])
+
+
+def test_a_loss_is_latched_as_soon_as_income_says_that_it_is_one() -> None:
+    """RULES H2: the doubt about flows does not lose the loss."""
+    stale = a_look(970, (), income_ms=NOW - 200_000)
+    told = replace(stale, now_ms=NOW + 5_000, income=Fact((), NOW + 5_020))
+
+    equity = folded(stale, told, before=opened())
+
+    assert equity.day is not None
+    assert equity.day.is_latched
+
+
+# -- limits and latches ----------------------------------------------------------------------------
+
+LIMITS = table("""
+equity  day     week    why
+980.01  pass    pass    above both limits
+980     refuse  pass    at the day's limit: blocked
+950.01  refuse  pass    above the week's
+950     refuse  refuse  at the week's
+""")
+
+
+@pytest.mark.parametrize("row", LIMITS, ids=ids(LIMITS))
+def test_entries_are_blocked_at_the_limit(row: list[str]) -> None:
+    """RULES H2: blocked at <= limit, -2 % and -5 %."""
+    equity = folded(a_look(row[0]), before=opened())
+
+    assert [str(v) for v in verdicts(equity)] == row[1:3]
+
+
+def test_a_limit_once_reached_stays_reached_for_the_period() -> None:
+    """RULES H2: latched; winning it back is no reason to trade on."""
+    fell = a_look(949, (), at_ms=NOW)
+    back = a_look(1001, (), at_ms=NOW + 30_000)
+    next_day = a_look(1001, (), at_ms=MIDNIGHT_MS + DAY_MS + 1_000)
+    next_week = a_look(1001, (), at_ms=WEEK_MS + 7 * DAY_MS + 1_000)
+
+    states = [
+        verdicts(folded(*looks, before=opened()))
+        for looks in ((fell, back), (fell, back, next_day), (fell, back, next_day, next_week))
+    ]
+
+    assert states == [[REFUSE, REFUSE], [PASS, REFUSE], [PASS, PASS]]
+
+
+def test_an_account_without_capital_is_unknown_and_not_a_loss() -> None:
+    """RULES H2: no base is no drawdown; with the money back, trading goes on."""
+    out = income("TRANSFER", -1000, NOW - 5_000)
+    back = income("TRANSFER", 1000, NOW + 20_000)
+    emptied = a_look(0, (out,))
+    refilled = a_look(1000, (out, back), at_ms=NOW + 30_000)
+
+    assert verdicts(folded(emptied, before=opened())) == [REFUSE, REFUSE]
+    assert verdicts(folded(emptied, refilled, before=opened())) == [PASS, PASS]
+
+
+def test_an_older_balance_changes_nothing() -> None:
+    """RULES C3: facts have ages."""
+    before = replace(opened(), known_ms=NOW + 1)
+
+    assert folded(a_look(500), before=before) == before
+
+
+def test_a_look_without_a_balance_changes_nothing() -> None:
+    """RULES C6: a missing number is not zero."""
+    look = an_observation(account=None)
+
+    assert fold_equity(a_ledger(), look, Limits()) == a_ledger()
+
+
+def test_drawdown_gates_entries_and_closes_nothing() -> None:
+    """RULES H2: gates entries only; never closes."""
+    latched = folded(a_look(Decimal(900)), before=opened())
+    ledger = replace(a_ledger(a_life(), (a_filled_entry(), a_stop(), a_floor())), equity=latched)
+
+    plan = make_plan(a_situation(ledger=ledger))
+
+    assert plan.ledger.life is not None
+    assert plan.ledger.life.closing is None
