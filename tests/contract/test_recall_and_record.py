@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from engine.domain.ledger import Ledger, PastLife
@@ -37,6 +37,7 @@ def test_a_new_store_recalls_an_empty_ledger(shelter: Shelter) -> None:
 
 
 @settings(
+    phases=(Phase.explicit, Phase.generate),  # whole ledgers take minutes to shrink
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -117,6 +118,19 @@ def test_an_order_the_ledger_lets_go_of_stays_in_the_table(shelter: Shelter) -> 
 
     assert store.recall().orders == (a_stop("90380"),)
     assert _rows(store)["orders"] == 2
+
+
+def test_entries_come_back_in_the_ledgers_own_order(shelter: Shelter) -> None:
+    """A fill that was learned late belongs before the others; a plan may depend on the order."""
+    store = shelter.fresh()
+    first, late, last = a_fill(1), a_fill(2), a_fill(3)
+    stop, floor, entry = a_stop("90380"), a_stop("90380", 2), an_entry()
+    record(store, replace(an_open_ledger(), fills=(first, last), orders=(entry, stop, floor)))
+
+    wanted = replace(an_open_ledger(), fills=(first, late, last), orders=(floor, stop))
+    record(store, wanted)
+
+    assert shelter.again(store).recall() == wanted
 
 
 def test_a_life_the_ledger_lets_go_of_is_closed_and_swept(shelter: Shelter) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from engine.store import tables as t
 from engine.store import views
 from engine.store.reading import ReadStore
 from engine.store.shelf import EquitySample
-from engine.store.ticklog import chained, plan_document, unpack
+from engine.store.ticklog import plan_document, unpack
 from tests.contract.conftest import Shelter
 from tests.contract.ledgers import (
     HASH,
@@ -86,7 +87,8 @@ def test_tick_rows_are_chained_and_share_their_texts(shelter: Shelter) -> None:
     before, outcomes = "", None
     for row in rows:
         text = json.dumps(unpack(row.body), sort_keys=True, separators=(",", ":"))
-        assert row.digest == chained(before, outcomes, text)
+        chain = f"{before}|{outcomes or ''}|{text}"
+        assert row.digest == hashlib.sha256(chain.encode()).hexdigest()
         assert row.previous_digest == before
         before, outcomes = row.digest, row.outcomes_digest
     assert len(rows) == 3
@@ -115,6 +117,8 @@ def test_what_changed_between_ticks_is_told_once(shelter: Shelter) -> None:
     plan = Plan(ledger, holds=(Hold("hold_when_stale", "decision_stale"),), gates=(gate,))
     for step in range(3):
         situation = replace(a_situation(ledger, 3_000 + step), inbox=Inbox(DECISION, (refusal,)))
+        if step == 2:
+            plan = replace(plan, holds=(*plan.holds, Hold("hold_when_halted", "halted")))
         store.record_intent(3_000 + step, ledger, situation, (drift,), plan)
 
     told = [(e["kind"], e["reason"]) for e in ReadStore.beside(store.desk).events(from_ms=3_000)]
@@ -122,6 +126,7 @@ def test_what_changed_between_ticks_is_told_once(shelter: Shelter) -> None:
         ("drift", "foreign_order"),
         ("refused", "stop_inside_zone"),
         ("rule", "decision_stale"),
+        ("rule", "halted"),
         ("rule", "rr_minimum"),
         ("seen", "decision"),
     ]
