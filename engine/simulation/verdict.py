@@ -21,6 +21,17 @@ from engine.simulation.cover import Picture
 from engine.simulation.log import Changed, Event, Filled, Placed
 
 Entry = Mapping[str, object]
+CHECKERS = (
+    "covered",
+    "never_widened",
+    "executed_once",
+    "never_flipped",
+    "foreign_untouched",
+    "trade_record",
+    "no_leftovers",
+    "converged",
+)
+"""Every checker that judges a small world."""
 
 
 @dataclass(frozen=True, slots=True)
