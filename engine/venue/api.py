@@ -32,6 +32,7 @@ from engine.venue.routes import Route, Security
 from engine.venue.settings import VenueSettings
 from engine.venue.snapshot import dump_venue, load_venue, state_of
 from engine.venue.text import plain
+from engine.venue.ticker_routes import TickerRoutes
 from engine.venue.values import Candle, PricePoint, Push, Reply, Transport
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Venue:
         self._market_events = MarketEvents(house.settings)
         self._routes = {
             **MarketRoutes(house, self.funding).table(),
+            **TickerRoutes(house).table(),
             **self.order_routes.table(),
             **PositionRoutes(house, self.book).table(),
             **RecordRoutes(house, self.book).table(),

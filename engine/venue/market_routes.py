@@ -10,8 +10,9 @@ from engine.venue import params
 from engine.venue.candles import INTERVALS, MINUTE_MS
 from engine.venue.codes import Code, refuse
 from engine.venue.listing import exchange_info
-from engine.venue.routes import Route, Security, Table, Weight
+from engine.venue.routes import Route, Security, Table
 from engine.venue.text import fixed
+from engine.venue.ticker_routes import level_size, per_symbol
 
 if TYPE_CHECKING:
     from engine.venue.candles import Row
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 DEPTHS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
-SHOWN_DEPTH = "10.000"
 
 
 class MarketRoutes:
@@ -50,12 +50,8 @@ class MarketRoutes:
             ("GET", "/fapi/v1/depth"): Route(self.depth, _depth_weight, public),
             ("GET", "/fapi/v1/klines"): Route(self.klines, _klines_weight, public),
             ("GET", "/fapi/v1/aggTrades"): Route(self.agg_trades, 20, public),
-            ("GET", "/fapi/v1/premiumIndex"): Route(self.premium_index, _per_symbol(1, 10), public),
-            ("GET", "/fapi/v1/ticker/bookTicker"): Route(
-                self.book_ticker, _per_symbol(2, 5), public
-            ),
-            ("GET", "/fapi/v1/ticker/price"): Route(self.price, _per_symbol(1, 2), public),
-            ("GET", "/fapi/v2/ticker/price"): Route(self.price, _per_symbol(1, 2), public),
+            ("GET", "/fapi/v1/premiumIndex"): Route(self.premium_index, per_symbol(1, 10), public),
+            ("GET", "/fapi/v1/trades"): Route(self.trades, 5, public),
             ("GET", "/fapi/v1/fundingRate"): Route(self.funding_rate, 0, public),
             ("GET", "/fapi/v1/fundingInfo"): Route(self.funding_info, 0, public),
         }
@@ -81,7 +77,7 @@ class MarketRoutes:
         house = self._house
         market, digits = house.market, house.instrument.price_precision
         gap = house.instrument.tick_size * house.settings.level_ticks
-        size = self._level_size()
+        size = level_size(house)
         levels = range(min(5, depth or 5))
         return {
             "lastUpdateId": market.update_id,
@@ -90,12 +86,6 @@ class MarketRoutes:
             "bids": [[fixed(market.bid - gap * one, digits), size] for one in levels],
             "asks": [[fixed(market.ask + gap * one, digits), size] for one in levels],
         }
-
-    def _level_size(self) -> str:
-        size = self._house.settings.level_quantity
-        if size is None:
-            return SHOWN_DEPTH
-        return fixed(size, self._house.instrument.quantity_precision)
 
     def klines(self, given: Parameters) -> list[list[object]]:
         """Return candles, oldest first, the last one still open."""
@@ -147,6 +137,24 @@ class MarketRoutes:
             for one in trades[low : min(high, low + rows)]
         ]
 
+    def trades(self, given: Parameters) -> list[Json]:
+        """Return the latest public trades, oldest first."""
+        params.symbol(given, self._symbol)
+        house = self._house
+        digits, amount = house.instrument.price_precision, house.instrument.quantity_precision
+        return [
+            {
+                "id": one.trade_id,
+                "price": fixed(one.price, digits),
+                "qty": fixed(one.quantity, amount),
+                "quoteQty": fixed(one.price * one.quantity, 2),
+                "time": one.at_ms,
+                "isBuyerMaker": one.buyer_maker,
+                "isRPITrade": False,
+            }
+            for one in house.market.trades[-params.limit(given, 500, 1000) :]
+        ]
+
     def premium_index(self, given: Parameters) -> object:
         """Tell mark price and funding."""
         house = self._house
@@ -159,32 +167,6 @@ class MarketRoutes:
             "lastFundingRate": fixed(house.settings.funding_rate, 8),
             "interestRate": "0.00010000",
             "nextFundingTime": self._funding.next_ms,
-            "time": house.clock.exchange,
-        }
-        return row if params.optional_symbol(given, self._symbol) else [row]
-
-    def book_ticker(self, given: Parameters) -> object:
-        """Tell best bid and ask."""
-        house = self._house
-        market, digits = house.market, house.instrument.price_precision
-        size = self._level_size()
-        row = {
-            "symbol": self._symbol,
-            "bidPrice": fixed(market.bid, digits),
-            "bidQty": size,
-            "askPrice": fixed(market.ask, digits),
-            "askQty": size,
-            "time": house.clock.exchange,
-            "lastUpdateId": market.update_id,
-        }
-        return row if params.optional_symbol(given, self._symbol) else [row]
-
-    def price(self, given: Parameters) -> object:
-        """Tell the last price."""
-        house = self._house
-        row = {
-            "symbol": self._symbol,
-            "price": fixed(house.market.last, house.instrument.price_precision),
             "time": house.clock.exchange,
         }
         return row if params.optional_symbol(given, self._symbol) else [row]
@@ -214,13 +196,6 @@ class MarketRoutes:
     def funding_info(self, _: Parameters) -> list[Json]:
         """List symbols with adjusted funding: none."""
         return []
-
-
-def _per_symbol(one: int, everything: int) -> Weight:
-    def weight(given: Parameters) -> int:
-        return one if given.get("symbol") else everything
-
-    return weight
 
 
 def _depth_weight(given: Parameters) -> int:

@@ -11,6 +11,7 @@ from engine.venue.codes import Code, Refusal, refuse
 from engine.venue.order_history import WEEK_MS, created, window
 from engine.venue.replies import OrderShapes
 from engine.venue.routes import Route, Table
+from engine.venue.text import ZERO, fixed
 
 if TYPE_CHECKING:
     from engine.venue.algo import AlgoBook
@@ -75,15 +76,16 @@ class OrderRoutes:
         """Check parameters and filters, place nothing."""
         params.symbol(given, self._symbol)
         terms = parsing.order_terms(given, self._house)
-        zero = "0.000"
+        instrument = self._house.instrument
+        zero = fixed(ZERO, instrument.quantity_precision)
         return {
             "orderId": 0,
             "symbol": self._symbol,
             "status": "NEW",
             "clientOrderId": terms.client_id,
-            "price": str(terms.price),
+            "price": fixed(terms.price, instrument.price_precision),
             "avgPrice": "0.00",
-            "origQty": str(terms.quantity),
+            "origQty": fixed(terms.quantity, instrument.quantity_precision),
             "executedQty": zero,
             "cumQty": zero,
             "cumQuote": "0.00000",
@@ -124,8 +126,9 @@ class OrderRoutes:
         filters.check_percent_price(instrument, self._house.market, order.sign, price)
         if not order.reduces:
             filters.check_notional(instrument, quantity, price)
+        order.modify_id = params.whole(given, "modifyid")
         self._book.modify(order, quantity, price)
-        return self._shapes.written(order)
+        return self._shapes.modified(order)
 
     def cancel(self, given: Parameters) -> Json:
         """Cancel an open order."""
@@ -171,7 +174,7 @@ class OrderRoutes:
         )
         house, past = self._house, self._book.past
         return [
-            self._shapes.read(one)
+            self._shapes.past(one)
             for one in found
             if past.find(one.order_id, None) is not None
             and house.shows("history", one.client_id, one.accepted_ms)

@@ -82,6 +82,7 @@ class Order:
     good_till_ms: int = 0
     algo_id: int | None = None
     expiry_reason: str = "0"
+    modify_id: int | None = None
 
     @property
     def sign(self) -> int:

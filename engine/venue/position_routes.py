@@ -184,7 +184,6 @@ class PositionRoutes:
             row["leverage"] = str(account.leverage)
             row["isolated"] = account.isolated
             row["entryPrice"] = _price(one.entry_price)
-            row["breakEvenPrice"] = _price(one.break_even)
             row["maxNotional"] = plain(notional_max(house.settings.brackets, account.leverage))
             row["bidNotional"], row["askNotional"] = short(bids, 8), short(asks, 8)
             rows.append(row)

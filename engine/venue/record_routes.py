@@ -89,4 +89,4 @@ class RecordRoutes:
         found = (
             [o for o in self._book.past.orders if o.client_id.startswith(chosen)] if chosen else []
         )
-        return [self._shapes.read(one) for one in found[-rows:]]
+        return [self._shapes.forced(one) for one in found[-rows:]]

@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from engine.venue.settings import VenueSettings
 
 Json = dict[str, object]
+NOT_OF_FORCED_ORDERS = ("priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate")
 
 
 class OrderShapes:
     """Turns records of one symbol into reply objects."""
 
-    __slots__ = ("_amount", "_asset", "_price", "_symbol", "_with_average")
+    __slots__ = (
+        "_amount",
+        "_asset",
+        "_lists_tell_quantities",
+        "_price",
+        "_symbol",
+        "_with_average",
+    )
 
     def __init__(self, settings: VenueSettings) -> None:
         """Take the digits and names from the settings."""
@@ -30,6 +38,7 @@ class OrderShapes:
         self._price = settings.instrument.price_precision
         self._amount = settings.instrument.quantity_precision
         self._with_average = settings.switches.avg_price_in_write_replies == "present"
+        self._lists_tell_quantities = settings.switches.algo_list_quantities == "present"
 
     def written(self, order: Order) -> Json:
         """Shape the reply to POST, PUT and DELETE of a regular order."""
@@ -38,11 +47,33 @@ class OrderShapes:
             del reply["avgPrice"], reply["cumQuote"]
         return reply
 
+    def modified(self, order: Order) -> Json:
+        """Shape the reply to PUT; the caller's modifyId comes back if there was one."""
+        reply = self.written(order)
+        reply["pair"] = self._symbol
+        if order.modify_id is not None:
+            reply["modifyId"] = order.modify_id
+        return reply
+
     def read(self, order: Order) -> Json:
-        """Shape a row of GET order, openOrders and allOrders."""
+        """Shape GET order and a row of openOrders."""
         reply = self._order(order)
         del reply["cumQty"]
         reply["time"] = order.created_ms
+        return reply
+
+    def past(self, order: Order) -> Json:
+        """Shape a row of allOrders."""
+        reply = self.read(order)
+        reply["cumBase"] = fixed(order.executed, self._amount)
+        reply["pair"] = self._symbol
+        return reply
+
+    def forced(self, order: Order) -> Json:
+        """Shape a row of forceOrders."""
+        reply = self.past(order)
+        for name in NOT_OF_FORCED_ORDERS:
+            del reply[name]
         return reply
 
     def _order(self, order: Order) -> Json:
@@ -95,10 +126,9 @@ class OrderShapes:
         reply = self._algo(algo)
         reply["actualOrderId"] = str(algo.child_id) if algo.child_id is not None else ""
         reply["actualPrice"] = fixed(child.average, 5) if child is not None else "0.00000"
-        reply["actualType"] = child.type if child is not None else ""
-        reply["actualQty"] = (
-            fixed(child.executed, self._amount) if child is not None else fixed(ZERO, self._amount)
-        )
+        if not listed or self._lists_tell_quantities:
+            reply["actualType"] = child.type if child is not None else ""
+            reply["actualQty"] = fixed(child.executed if child is not None else ZERO, self._amount)
         if listed:
             reply["tpTriggerPrice"] = reply["tpPrice"] = "0.00"
             reply["slTriggerPrice"] = reply["slPrice"] = "0.00"

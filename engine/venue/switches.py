@@ -87,6 +87,9 @@ class Switches:
     open_algo_envelope: str = _switch(
         "array|object", "openAlgoOrders answers an array or {orders: []}", "open question 10"
     )
+    algo_list_quantities: str = _switch(
+        "absent|present", "actualType and actualQty in the lists of conditional orders", "3.3"
+    )
     avg_price_in_write_replies: str = _switch(
         "present|absent", "avgPrice and cumQuote in replies to writes", "open question 11"
     )

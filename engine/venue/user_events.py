@@ -71,6 +71,8 @@ class UserEvents:
             "gtd": order.good_till_ms,
             "er": order.expiry_reason,
         }
+        if what == "AMENDMENT" and order.modify_id is not None:
+            event["M"] = str(order.modify_id)
         if trade is not None and what != "CALCULATED":
             event["N"] = self._asset
             event["n"] = fixed(trade.commission, 8)
