@@ -13,8 +13,11 @@ from typing import Any
 
 from engine.domain.errors import LeaseHeld, LeaseLost, StoreUnavailable
 from engine.domain.terms import Rights
-from engine.store.lease import HostLock, Lease
+from engine.store.lease import GRACE_MS, HostLock, Lease
 from engine.store.store import Store
+
+CLOCK_ERROR_MS = 500
+"""How far two keepers' ideas of exchange time may lie apart (``clock.error_max_s``)."""
 
 WAIT_S = 0.5
 """How often a standby asks for the lease."""
@@ -32,9 +35,15 @@ class Tenure:
 class Leasehold:
     """Our tenure of one account and symbol; carries the heartbeat on its renewals."""
 
-    def __init__(self, store: Store, note: Callable[[str], None]) -> None:
-        """Hold nothing yet; ``note`` is told of waiting, loss and trouble."""
+    def __init__(
+        self, store: Store, note: Callable[[str], None], *, clock_error_ms: int = CLOCK_ERROR_MS
+    ) -> None:
+        """Hold nothing yet; ``note`` is told of waiting, loss and trouble.
+
+        A takeover waits for expiry, the longest recvWindow and ``clock_error_ms``.
+        """
         self._store = store
+        self._clock_error_ms = clock_error_ms
         self._note = note
         self._lock: HostLock | None = None
         self._lease: Lease | None = None
@@ -46,10 +55,11 @@ class Leasehold:
         pause = Event()
         while True:
             try:
-                desk = self._store.desk
                 if self._lock is None:
-                    self._lock = HostLock.take(desk.account, desk.symbol)
-                self._lease = Lease.claim(self._store, now_ms(), lock=self._lock)
+                    self._lock = self._host_lock(waits=waits)
+                self._lease = Lease.claim(
+                    self._store, now_ms(), lock=self._lock, grace_ms=GRACE_MS + self._clock_error_ms
+                )
             except LeaseHeld as held:
                 if not waits:
                     raise
@@ -57,6 +67,20 @@ class Leasehold:
                 pause.wait(WAIT_S)
             else:
                 return
+
+    def _host_lock(self, *, waits: bool) -> HostLock | None:
+        """Return the host's lock; a standby goes without while another process keeps it.
+
+        The lock only guards against a second start: a stopped process keeps it for ever, and the
+        row's expiry is what a takeover waits for.
+        """
+        desk = self._store.desk
+        try:
+            return HostLock.take(desk.account, desk.symbol)
+        except LeaseHeld:
+            if not waits:
+                raise
+            return None
 
     def renew(self, now_ms: int) -> Tenure:
         """Prolong the lease and write the heartbeat; return what it permits now."""
