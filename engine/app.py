@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Listener = Callable[["TickReport"], None]
 Note = Callable[[str], None]
 
+SETTLING_LOOKS = 2
 KEY_REFUSED = frozenset({-2014, -2015, -1022})
 
 
@@ -327,10 +328,15 @@ def look_ahead(
                 tenure=lambda _: Tenure(),
                 is_stream_up=lambda: False,
                 note=note,
+                obeys=False,
             )
         )
-        keeper.preview()  # the first look of a process is never a settled pair
-        return keeper.preview()
+        # The first looks of a process read history and settle the picture; a keeper that runs has
+        # long done both, so what it would do next is what comes after them.
+        situation, drifts, plan = keeper.preview()
+        for _ in range(SETTLING_LOOKS):
+            situation, drifts, plan = keeper.preview(situation.ledger)
+        return situation, drifts, plan
 
 
 def _require_usable(situation: Situation) -> None:

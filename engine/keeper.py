@@ -139,7 +139,10 @@ def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream."""
+    """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream.
+
+    ``obeys``: whether operator commands are carried out; who only looks leaves them where they are.
+    """
 
     store: Store
     intake: Reads
@@ -150,6 +153,7 @@ class Parts:
     is_stream_up: Callable[[], bool]
     note: Callable[[str], None]
     spool: Spool | None = None
+    obeys: bool = True
 
 
 class Keeper:
@@ -189,12 +193,16 @@ class Keeper:
         self._settle(report)
         return report
 
-    def preview(self) -> tuple[Situation, tuple[Drift, ...], Plan]:
-        """Return what a tick would see and do, without recording or doing it."""
+    def preview(self, recalled: Ledger | None = None) -> tuple[Situation, tuple[Drift, ...], Plan]:
+        """Return what a tick would see and do, without recording or doing it.
+
+        ``recalled`` stands in for the recorded ledger: the one an earlier preview arrived at.
+        """
         self._ticks += 1
         self._anchor_if_needed()
         now_ms = self._parts.gateway.now_ms()
-        situation, drifts = look(self._engine, self.books.recall(), now_ms)
+        ledger = self.books.recall() if recalled is None else recalled
+        situation, drifts = look(self._engine, ledger, now_ms)
         return situation, drifts, make_plan(situation)
 
     def condition(self, now_ms: int) -> Condition:
@@ -206,7 +214,7 @@ class Keeper:
         commands: tuple[OperatorCommand, ...] = ()
         if self.books.is_writable:
             try:
-                commands = self._obeyed(now_ms)
+                commands = self._commands(now_ms)
                 halts = self._parts.store.halts()
             except StoreUnavailable:
                 self.books.is_writable = False
@@ -236,6 +244,9 @@ class Keeper:
     def _anchor_if_needed(self) -> None:
         if self._parts.gateway.clock_error_ms() is None:
             self.anchor_clock()
+
+    def _commands(self, now_ms: int) -> tuple[OperatorCommand, ...]:
+        return self._obeyed(now_ms) if self._parts.obeys else self._parts.store.pending_commands()
 
     def _obeyed(self, now_ms: int) -> tuple[OperatorCommand, ...]:
         """Carry out what takes effect at once; return the commands a plan must answer."""

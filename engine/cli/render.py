@@ -85,7 +85,7 @@ def plan_text(plan: Row) -> str:
     lines += [f"hold    {h['rule']}: {h['reason']}" for h in plan["holds"]]
     for action in plan["actions"]:
         order = action["order"]
-        what = _order(order) if order is not None and "type" in order else action["reason"]
+        what = _order(order) if order is not None and "type" in order else _wanted(action)
         lines.append(f"would   {action['do']} {what} [{action['rule']}: {action['reason']}]")
     if not plan["actions"]:
         lines.append("would   do nothing")
@@ -173,6 +173,15 @@ def _decision_state(decision: Row | None) -> str:
     if decision is None:
         return "no decision"
     return f"decision {decision['id']} {decision['action']} {decision['state']}"
+
+
+def _wanted(action: Row) -> str:
+    """Return what an action without an order wants, or of an order nobody knows its id."""
+    if action["order"] is not None:
+        return str(action["order"]["client_id"])
+    wanted = {"leverage": action.get("leverage"), "isolated": action.get("isolated")}
+    known = [f"{name} {value}".lower() for name, value in wanted.items() if value is not None]
+    return ", ".join(known) or str(action.get("detail", ""))
 
 
 def _order(order: Row) -> str:

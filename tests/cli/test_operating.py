@@ -79,3 +79,30 @@ def test_without_a_keeper_the_command_is_kept_and_the_code_says_so(home: Home) -
 
     assert (asked.code, asked.document["code"]) == (9, "command_pending")
     assert status(home)["health"]["state"] == "halted"
+
+
+def test_looking_ahead_carries_out_no_command(home: Home) -> None:
+    """`keeper plan` beside or instead of a keeper must change nothing, halts included."""
+    child = home.start("run")
+    home.await_ticks(child)
+    end(child, signal.SIGTERM)
+    home.keeper("halt")
+
+    planned = home.keeper("plan", "--json")
+    reasons = [reason["code"] for reason in status(home)["health"]["reasons"]]
+
+    assert planned.code == 0
+    assert reasons == ["not_running"], "the halt waits for a keeper that runs"
+
+
+def test_a_plan_for_a_fresh_decision_shows_what_comes_before_the_entry(home: Home) -> None:
+    """Every gate with its numbers, and the first step: margin and leverage, then the stop."""
+    home.keeper("decide", "long")
+
+    plan = home.keeper("plan", "--json").document
+
+    refused = [gate["code"] for gate in plan["gates"] if gate["verdict"] == "refuse"]  # type: ignore[attr-defined]
+    assert refused == []
+    assert plan["entry_allowed"] is True
+    assert [action["do"] for action in plan["actions"]] == ["configure", "configure"]  # type: ignore[attr-defined]
+    assert all(entry.get("verb") == "GET" for entry in home.log() if entry["kind"] == "request")
