@@ -18,6 +18,7 @@ from engine.simulation.log import Changed, Event, Filled
 NO_CAUSE = "none"
 STOP_SPENT = "stop_spent"
 STOP_REMOVED = "stop_removed"
+STOP_FAILED = "stop_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,14 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
 def _cause(pictures: Iterable[Picture], first: Picture) -> str:
     """Return what took the cover away, or let the position grow beyond it."""
     cause = first.cause
+    if cause is None:
+        return STOP_FAILED  # it triggered, and nothing came of it within the grace
     if isinstance(cause, Changed):
-        return STOP_REMOVED if cause.by == "hand" else NO_CAUSE
+        if cause.by == "hand":
+            return STOP_REMOVED
+        gone = ClientOrderId.parse(cause.client_id)
+        has_fired = cause.status in _SPENT and gone is not None and gone.role in STOPS
+        return STOP_FAILED if cause.by == "exchange" and has_fired else NO_CAUSE
     own = cause.own_id if isinstance(cause, Filled) else None
     if own is None or own.role is not OrderRole.ENTRY:
         return NO_CAUSE
