@@ -67,7 +67,11 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     life = report.ledger.life
     # A life that ended with a position standing: it is somebody's, and nothing covers it yet.
     is_somebodys = life is not None and life.closed_ms is not None
-    is_missing = life is not None and life.is_open and life.uncovered_quantity > 0
+    is_missing = (
+        life is not None
+        and life.is_open
+        and (life.uncovered_quantity > 0 or life.crossed_since_ms is not None)
+    )
     is_missing = is_missing or (is_somebodys and report.ledger.position_quantity != 0)
     changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
     if changed and in_a_row < IN_A_ROW_MAX:

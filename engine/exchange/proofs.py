@@ -67,6 +67,11 @@ def _tighter_rests(request: CancelOrder, grounds: Grounds, gone: set[str]) -> st
 def _flat_proven(request: CancelOrder, grounds: Grounds, gone: set[str]) -> str | None:
     if not _life_is_over(request.client_id.generation, grounds):
         return "proof: flat is not proven (C2)"
+    generation = request.client_id.generation
+    for order in grounds.known.orders:
+        is_of_life = order.role is OrderRole.ENTRY and order.generation == generation
+        if is_of_life and order.may_rest:
+            return f"proof: {order.id} may still fill (E5)"
     position = grounds.position
     if position is None:
         return "proof: the position was not read (F2)"

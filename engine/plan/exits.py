@@ -146,6 +146,7 @@ def sweep(situation: Situation) -> Proposal:
         for o in situation.ledger.orders
         if o.may_rest
         and (o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS)
+        and not (o.role.is_stop and _may_need(situation, o))
     ]
     return Proposal(
         actions=tuple(
@@ -160,6 +161,21 @@ def sweep(situation: Situation) -> Proposal:
             for o in rest
         )
     )
+
+
+def _may_need(situation: Situation, stop: Order) -> bool:
+    """Return whether an entry of the stop's life may still fill, or did so a moment ago (E5, C2).
+
+    Its position may not be seen yet; without a life nobody else counts what it executed.
+    """
+    for order in situation.ledger.orders:
+        if order.role is not OrderRole.ENTRY or order.generation != stop.generation:
+            continue
+        age_ms = situation.now_ms - (order.finished_ms or situation.now_ms)
+        is_young = order.quantity_filled > 0 and age_ms < situation.limits.flat_wait_ms
+        if order.may_rest or (is_young and situation.ledger.life is None):
+            return True
+    return False
 
 
 def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:

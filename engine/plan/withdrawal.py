@@ -27,12 +27,14 @@ from engine.plan.refinement import asks_for_new_entry
 def withdraw_entry(situation: Situation) -> Proposal:
     """Cancel the working entry when its reason is gone (step 1)."""
     life = situation.ledger.life
-    if life is None or life.origin is not Origin.DECISION or life.closed_ms is not None:
+    if life is None or life.origin is Origin.ORPHAN or life.closed_ms is not None:
         return NOTHING
     if life.withdrawing is None:
         if life.is_open and situation.ledger.entries_are_final:
             return NOTHING
-        why = _why_withdraw(situation, life)
+        # No decision is known any more that could call an imported life's entry back.
+        is_imported = life.origin is Origin.IMPORTED
+        why = "recovered" if is_imported else _why_withdraw(situation, life)
         if why is None:
             return NOTHING
         life = replace(life, withdrawing=why, withdrawing_ms=situation.now_ms, chasing_ms=None)

@@ -12,7 +12,7 @@ from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
-from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel
+from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel, Zone
 from engine.domain.terms import Side
 
 ORPHAN_DECISION = "000000"
@@ -104,13 +104,7 @@ def _import(
     for trigger in triggers[1:]:
         tightest, widest = side.tighter(tightest, trigger), side.wider(widest, trigger)
     tp1 = [o for o in own if o.generation == generation and o.role is OrderRole.TP1]
-    runner = [
-        o
-        for o in own
-        if o.generation == generation
-        and o.role in (OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
-        and o.may_rest
-    ]
+    runner = _runner(own, generation)
     taken = any(o.quantity_filled > 0 for o in tp1)
     opened_ms = min((o.intended_ms for o in entries), default=observation.now_ms)
     return Life(
@@ -124,7 +118,8 @@ def _import(
         limit_price=read.entry_price,
         initial_stop=widest,
         tp1_price=next((o.terms.trigger_price for o in tp1), None),
-        tp2_price=next((o.terms.trigger_price for o in runner), None),
+        tp2_price=runner if isinstance(runner, Decimal) else None,
+        zone=runner if isinstance(runner, Zone) else None,
         tp1_fraction=Decimal("0.5"),
         is_trailing_enabled=True,
         stop_level=tightest,
@@ -134,6 +129,17 @@ def _import(
         opened_ms=opened_ms,
         tp1_done_ms=observation.now_ms if taken else None,
     )
+
+
+def _runner(own: list[Order], generation: int) -> Decimal | Zone | None:
+    """Return TP2's price or the zone of the newest target for the runner, resting or not (B4)."""
+    roles = (OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+    targets = [o for o in own if o.generation == generation and o.role in roles]
+    newest = max(targets, key=lambda o: (o.intended_ms, o.id.revision), default=None)
+    trigger = None if newest is None else newest.terms.trigger_price
+    if newest is None or trigger is None or newest.role is OrderRole.TP2:
+        return trigger
+    return Zone("recovered", trigger, trigger, given_id=False)
 
 
 def _foreign(
