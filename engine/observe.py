@@ -16,6 +16,7 @@ from engine.domain.equity import week_start
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.observation import (
+    AccountMode,
     Candle,
     Fact,
     Failure,
@@ -25,6 +26,7 @@ from engine.domain.observation import (
     Topic,
 )
 from engine.domain.order import OrderReport
+from engine.domain.position import HedgedPositions
 from engine.exchange.port import Answer
 from engine.reconcile.questions import questions
 
@@ -70,6 +72,8 @@ CONFIG_MS = 2 * MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
+HEDGE_MODE_MS = 10 * SECOND_MS
+"""How old the account's mode may be while it is hedge mode: its end must be seen (RULES H3)."""
 FUNDED_AFTER_MS = 20 * SECOND_MS
 """When the income of a funding hour is surely told."""
 
@@ -120,7 +124,11 @@ class Observer:
             self._asked_ms.pop(topic, None)
 
     def _first(self, ledger: Ledger, now_ms: int, attention: Attention) -> tuple[Question, ...]:
+        if self._sees_hedged:
+            attention = Attention.WATCHFUL
         ages = {**_SLOW_MS, **_ages(ledger, attention)}
+        if self._is_hedge:
+            ages[Topic.ACCOUNT_MODE] = HEDGE_MODE_MS
         asked = [
             self._question(t, now_ms) for t, age in ages.items() if self._is_due(t, now_ms, age)
         ]
@@ -164,6 +172,19 @@ class Observer:
         self._funding_ms = None
         return True
 
+    @property
+    def _sees_hedged(self) -> bool:
+        """Return whether a side of a hedge-mode account was held at the last look (RULES H3)."""
+        fact = self._facts.get(Topic.POSITION)
+        return (
+            fact is not None and isinstance(fact.value, HedgedPositions) and bool(fact.value.sides)
+        )
+
+    @property
+    def _is_hedge(self) -> bool:
+        mode: Fact[AccountMode] | None = self._facts.get(Topic.ACCOUNT_MODE)
+        return mode is not None and mode.value.is_hedge
+
     def _question(self, topic: Topic, now_ms: int) -> Question:
         if topic is not Topic.CANDLES:
             return Question(topic)
@@ -186,14 +207,15 @@ class Observer:
             for question in asked:
                 self._asked_ms[question.topic] = seen.now_ms
             seen = self._fold(seen, self._asks.ask(asked, self._patience_ms))
-        remembered = {
-            field: fact
-            for topic, field in _FIELD.items()
-            if topic is not Topic.FILLS
-            and getattr(seen, field) is None
-            and (fact := self._facts.get(topic)) is not None
-            and not any(f.topic is topic for f in seen.failures)
-        }
+        remembered: dict[str, Fact[Any] | None] = {}
+        for topic, field in _FIELD.items():
+            if (
+                topic is not Topic.FILLS
+                and getattr(seen, field) is None
+                and (fact := self._facts.get(topic)) is not None
+                and not any(f.topic is topic for f in seen.failures)
+            ):
+                remembered |= _told(topic, fact)
         return replace(seen, **remembered)  # type: ignore[arg-type]
 
     def _fold(self, seen: Observation, answers: Sequence[Answer]) -> Observation:
@@ -208,6 +230,8 @@ class Observer:
                 self._facts.pop(topic, None)
                 if topic in _FIELD:
                     facts[_FIELD[topic]] = None  # a first answer does not outlive a failed second
+                if topic is Topic.POSITION:
+                    facts["hedged"] = None
                 continue
             fact: Fact[Any] = Fact(answer.value, answer.at_ms)
             if topic is Topic.ORDER:
@@ -219,7 +243,7 @@ class Observer:
                     fact = replace(fact, value=self._merged(fact.value))
                 if topic is not Topic.FILLS:
                     self._facts[topic] = fact
-                facts[_FIELD[topic]] = fact
+                facts |= _told(topic, fact)
         history = None
         if len(histories) == 2:
             both = (*histories[0].value, *histories[1].value)
@@ -242,6 +266,19 @@ class Observer:
         if kept and start_ms - kept[-1].open_ms > MINUTE_MS:
             return fresh  # a hole: what lies before it must not look continuous
         return (*kept, *fresh)[-CANDLES_MAX:]
+
+
+def _told(topic: Topic, fact: Fact[Any]) -> dict[str, Fact[Any] | None]:
+    """Return the fields of an observation that an answer fills.
+
+    In hedge mode there is certainly no one-way position: that one reads flat (RULES H3).
+    """
+    if topic is not Topic.POSITION:
+        return {_FIELD[topic]: fact}
+    if not isinstance(fact.value, HedgedPositions):
+        return {"position": fact, "hedged": None}
+    flat = replace(fact, value=fact.value.one_way)
+    return {"position": flat, "hedged": replace(fact, value=fact.value.sides)}
 
 
 def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:

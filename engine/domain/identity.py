@@ -17,6 +17,8 @@ PREFIX = "kp"
 HASH_WIDTH = 6
 GENERATION_WIDTH = 3
 REVISION_WIDTH = 3
+FOREIGN_HASH = "000000"
+"""Stands where the decision's hash does when no decision of ours opened the position (RULES G1)."""
 NUMBER_MAX = 36**3 - 1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LENGTH = len(PREFIX) + HASH_WIDTH + GENERATION_WIDTH + 1 + REVISION_WIDTH

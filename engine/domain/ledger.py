@@ -9,7 +9,7 @@ from engine.domain.equity import Equity
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
-from engine.domain.position import ExitReason, LevelState, Life, StopLevel
+from engine.domain.position import ExitReason, HedgedSide, LevelState, Life, StopLevel
 from engine.domain.terms import Phase
 
 NOT_SENT = "not_sent"
@@ -38,7 +38,8 @@ class Ledger:
     ``position_quantity`` is signed, from the last settled picture; ``settled_streak`` counts
     settled pictures in a row (RULES C3). ``history_read_ms`` is when the exchange's history was
     read into this ledger (None: never; nothing enters before, RULES D2).
-    ``stop_while_flat`` is what the probe found: None unknown (RULES E9).
+    ``stop_while_flat`` is what the probe found: None unknown (RULES E9). ``hedged`` are the sides
+    of a hedge-mode account that get a stop and nothing else (RULES H3).
     """
 
     generation: int = 0
@@ -57,6 +58,7 @@ class Ledger:
     seen_decision: str | None = None
     seen_decision_looks: int = 0
     adopted_decision_ms: int = 0
+    hedged: tuple[HedgedSide, ...] = ()
 
     def order(self, client_id: ClientOrderId) -> Order | None:
         """Return the order of that id."""
@@ -94,7 +96,15 @@ class Ledger:
     def earlier_orders(self) -> tuple[Order, ...]:
         """Return orders of earlier generations without a final word (RULES G6)."""
         generation = None if self.life is None else self.life.generation
-        return tuple(o for o in self.orders if o.generation != generation and o.may_rest)
+        return tuple(
+            o
+            for o in self.orders
+            if o.generation != generation and o.may_rest and not self.is_hedged(o)
+        )
+
+    def is_hedged(self, order: Order) -> bool:
+        """Return whether the order covers a held side of a hedge-mode account (RULES H3)."""
+        return any(order.generation == one.generation for one in self.hedged)
 
     def with_order(self, order: Order) -> Ledger:
         """Return the ledger with ``order`` put in place of the one of its id, or added."""

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from engine.domain.instrument import Bracket, Instrument
 from engine.domain.order import Fill, OrderReport
 from engine.domain.position import PositionReport
-from engine.domain.terms import Book, WorkingPrice
+from engine.domain.terms import Book, Side, WorkingPrice
 
 T = TypeVar("T")
 
@@ -176,7 +176,8 @@ class Observation:
 
     ``lookups`` are the fates asked by id; ``fills`` the trades since the last one recorded;
     ``history`` own orders found in the histories (asked when the ledger is empty or behind).
-    ``is_second`` tells that something had changed and the picture was read again.
+    ``is_second`` tells that something had changed and the picture was read again. ``hedged`` are
+    the held sides of an account in hedge mode, whose one-way ``position`` reads flat (RULES H3).
     """
 
     now_ms: int
@@ -198,6 +199,7 @@ class Observation:
     history: Fact[tuple[OrderReport, ...]] | None = None
     failures: tuple[Failure, ...] = ()
     is_second: bool = False
+    hedged: Fact[tuple[PositionReport, ...]] | None = None
 
     @property
     def last_price(self) -> Decimal | None:
@@ -214,6 +216,23 @@ class Observation:
     def working(self, which: WorkingPrice) -> Decimal | None:
         """Return the price that fires a conditional order of that kind."""
         return self.last_price if which is WorkingPrice.LAST else self.mark_price
+
+    @property
+    def is_hedge(self) -> bool:
+        """Return whether the account is in hedge mode, as far as we know.
+
+        Positions are read in every tick and say it themselves; the mode is asked rarely.
+        """
+        if self.hedged is not None:
+            return True
+        if self.position is not None and not self.position.value.is_flat:
+            return False
+        return self.account_mode is not None and self.account_mode.value.is_hedge
+
+    def hedged_on(self, side: Side) -> PositionReport | None:
+        """Return the position held on ``side`` in hedge mode, None when there is none."""
+        held = () if self.hedged is None else self.hedged.value
+        return next((report for report in held if report.side is side), None)
 
     @property
     def open_reports(self) -> tuple[OrderReport, ...] | None:

@@ -62,6 +62,7 @@ class OrderTerms:
     """Everything that is sent to place an order; never changed under the same id.
 
     ``quantity`` is None exactly for closePosition orders, which size themselves.
+    ``position_side`` is named in hedge mode and only there (RULES H3).
     """
 
     client_id: ClientOrderId
@@ -74,6 +75,7 @@ class OrderTerms:
     reduce_only: bool = False
     close_position: bool = False
     time_in_force: TimeInForce = TimeInForce.GTC
+    position_side: Side | None = None
 
     @property
     def role(self) -> OrderRole:
@@ -98,6 +100,7 @@ class OrderReport:
 
     ``quantity_filled`` counts executions of the order itself or, for an algo order, of its child
     (``child_id`` is the child's exchange order id). ``note`` is the exchange's own word on why.
+    ``position_side`` is the position it belongs to in hedge mode, None in one-way mode.
     """
 
     client_id: str
@@ -117,6 +120,7 @@ class OrderReport:
     updated_ms: int
     child_id: str | None = None
     note: str = ""
+    position_side: Side | None = None
 
     @property
     def own_id(self) -> ClientOrderId | None:

@@ -37,6 +37,36 @@ class PositionReport:
         return self.quantity if self.side is not Side.SHORT else -self.quantity
 
 
+@dataclass(frozen=True, slots=True)
+class HedgedPositions:
+    """The exchange's word on our symbol in hedge mode: one report for each side that is held."""
+
+    sides: tuple[PositionReport, ...]
+
+    @property
+    def one_way(self) -> PositionReport:
+        """Return what a one-way keeper holds there: certainly nothing."""
+        return PositionReport(None, ZERO, ZERO, ZERO, ZERO, None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HedgedSide:
+    """One held side of a hedge-mode account: not ours, one stop, no more (RULES H3).
+
+    ``generation`` keeps its stops' ids apart from every life's. ``level`` is where its stop first
+    rested, None until one did: a lost stop is put back there. ``is_covered``: a closePosition stop
+    was seen resting, own or foreign. ``gone_ms`` and ``gone_reads``: since when, and in how many
+    looks, the side reads flat.
+    """
+
+    generation: int
+    side: Side
+    level: Decimal | None = None
+    is_covered: bool = False
+    gone_ms: int | None = None
+    gone_reads: int = 0
+
+
 class Origin(StrEnum):
     """How a life came into the ledger (RULES G1)."""
 

@@ -27,10 +27,11 @@ from engine.domain.observation import (
     SymbolConfig,
 )
 from engine.domain.order import Fill, OrderReport
-from engine.domain.position import PositionReport
+from engine.domain.position import HedgedPositions, PositionReport
 
 Value = (
     PositionReport
+    | HedgedPositions
     | tuple[OrderReport, ...]
     | OrderReport
     | NotFound

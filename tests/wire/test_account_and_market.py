@@ -19,12 +19,13 @@ from engine.domain.observation import (
     Rates,
     SymbolConfig,
 )
-from engine.domain.position import PositionReport
+from engine.domain.position import HedgedPositions, PositionReport
 from engine.domain.terms import Side
 from engine.exchange.binance import wire_account, wire_market
 from tests.wire import payloads
 
 D = Decimal
+LONG, SHORT = Side.LONG, Side.SHORT
 
 
 @pytest.mark.parametrize(
@@ -39,20 +40,12 @@ D = Decimal
         pytest.param(
             [{**payloads.POSITION, "symbol": "ETHUSDT"}], None, "0", id="only another symbol"
         ),
-        pytest.param(
-            [
-                {**payloads.POSITION, "positionSide": "LONG", "positionAmt": "0"},
-                {**payloads.POSITION, "positionSide": "SHORT", "positionAmt": "-0.2"},
-            ],
-            Side.SHORT,
-            "0.2",
-            id="hedge mode, one side held",
-        ),
     ],
 )
 def test_a_position_has_side_and_size(rows: Any, side: Side | None, quantity: str) -> None:
     report = wire_account.position(rows, "BTCUSDT")
 
+    assert isinstance(report, PositionReport)
     assert (report.side, report.quantity) == (side, D(quantity))
 
 
@@ -68,20 +61,46 @@ def test_a_position_is_read_whole() -> None:
     )
 
 
-def test_two_held_sides_are_not_squeezed_into_one_report() -> None:
-    rows = [
-        {**payloads.POSITION, "positionSide": "LONG", "positionAmt": "0.1"},
-        {**payloads.POSITION, "positionSide": "SHORT", "positionAmt": "-0.2"},
-    ]
+@pytest.mark.parametrize(
+    ("held", "sides"),
+    [
+        pytest.param({"LONG": "0.1", "SHORT": "-0.2"}, {LONG: "0.1", SHORT: "0.2"}, id="both"),
+        pytest.param({"SHORT": "-0.2", "LONG": "0"}, {SHORT: "0.2"}, id="one, the other flat"),
+        pytest.param({"SHORT": "-0.2"}, {SHORT: "0.2"}, id="one, v3 leaves the flat side out"),
+        pytest.param({"BOTH": "0", "LONG": "0.1"}, {LONG: "0.1"}, id="beside a flat one-way row"),
+        pytest.param({"LONG": "0", "SHORT": "0"}, {}, id="nothing held"),
+    ],
+)
+def test_in_hedge_mode_each_held_side_is_reported(
+    held: dict[str, str], sides: dict[Side, str]
+) -> None:
+    """RULES H3: rows that name a side are never squeezed into the one-way position."""
+    rows = [hedge_row(side, amount) for side, amount in held.items()]
 
+    told = wire_account.position(rows, "BTCUSDT")
+
+    assert isinstance(told, HedgedPositions)
+    assert {r.side: r.quantity for r in told.sides} == {s: D(q) for s, q in sides.items()}
+    assert told.one_way.is_flat
+
+
+@pytest.mark.parametrize("named", [("BOTH", "LONG"), ("LONG", "LONG"), ("BOTH", "BOTH")])
+def test_positions_of_both_modes_at_once_are_no_answer(named: tuple[str, ...]) -> None:
     with pytest.raises(Indeterminate, match="positionSide"):
-        wire_account.position(rows, "BTCUSDT")
+        wire_account.position([hedge_row(side, "0.1") for side in named], "BTCUSDT")
+
+
+def hedge_row(side: str, amount: str) -> dict[str, Any]:
+    return {**payloads.POSITION, "positionSide": side, "positionAmt": amount}
 
 
 def test_liquidation_price_zero_means_there_is_none() -> None:
     rows = [{**payloads.POSITION, "liquidationPrice": "0"}]
 
-    assert wire_account.position(rows, "BTCUSDT").liquidation_price is None
+    report = wire_account.position(rows, "BTCUSDT")
+
+    assert isinstance(report, PositionReport)
+    assert report.liquidation_price is None
 
 
 def test_the_wallet_of_the_margin_asset_is_read() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.domain.order import Fill, OrderReport, OrderStatus
-from engine.domain.terms import Book, OrderSide, OrderType, WorkingPrice
+from engine.domain.terms import Book, OrderSide, OrderType, Side, WorkingPrice
 from engine.exchange.binance import wire_orders
 from tests.wire.payloads import ALGO, ORDER, TRADE
 
@@ -119,6 +119,14 @@ def test_a_stop_that_closes_everything_has_no_quantity() -> None:
     report = wire_orders.algo_report(payload)
 
     assert (report.quantity, report.close_position) == (None, True)
+
+
+@pytest.mark.parametrize(("word", "side"), [("LONG", Side.LONG), ("SHORT", Side.SHORT)])
+def test_in_hedge_mode_an_order_names_its_side(word: str, side: Side) -> None:
+    """RULES H3: whose stop it is, is not guessed."""
+    assert wire_orders.algo_report({**ALGO, "positionSide": word}).position_side is side
+    assert wire_orders.order_report({**ORDER, "positionSide": word}).position_side is side
+    assert wire_orders.algo_report(ALGO).position_side is None
 
 
 @pytest.mark.parametrize(

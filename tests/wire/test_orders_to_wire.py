@@ -6,6 +6,7 @@ without stop.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from engine.domain.errors import InvariantBroken
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.order import OrderTerms
-from engine.domain.terms import Book, OrderSide, OrderType, TimeInForce, WorkingPrice
+from engine.domain.terms import Book, OrderSide, OrderType, Side, TimeInForce, WorkingPrice
 from engine.exchange.binance.wire_orders import (
     cancel_parameters,
     lookup_parameters,
@@ -50,6 +51,16 @@ FLOOR = OrderTerms(
     close_position=True,
 )
 CASES = [
+    *(
+        pytest.param(
+            replace(FLOOR, side=side.closing, working_price=WorkingPrice.LAST, position_side=side),
+            f"algoType=CONDITIONAL symbol=BTCUSDT side={side.closing.upper()} type=STOP_MARKET "
+            "triggerPrice=100000 workingType=CONTRACT_PRICE clientAlgoId=kp7f3aq2001f001 "
+            f"newOrderRespType=RESULT closePosition=true positionSide={side.upper()}",
+            id=f"hedge mode names the {side} it closes, and no reduceOnly (RULES H3)",
+        )
+        for side in Side
+    ),
     pytest.param(
         ENTRY,
         "symbol=BTCUSDT side=BUY type=LIMIT quantity=0.013 newClientOrderId=kp7f3aq2001e001 "
@@ -149,6 +160,13 @@ def test_an_order_goes_out_as_these_parameters(terms: OrderTerms, expected: str)
             ),
             id="closePosition does not exist for market orders (-4136)",
         ),
+        pytest.param(
+            replace(FLOOR, position_side=Side.LONG), id="hedge mode: BUY would open the long"
+        ),
+        pytest.param(
+            replace(PRIMARY, position_side=Side.LONG), id="hedge mode: only closePosition is sent"
+        ),
+        pytest.param(replace(ENTRY, position_side=Side.LONG), id="hedge mode: no entry, ever"),
     ],
 )
 def test_terms_that_make_no_order_never_leave(terms: OrderTerms) -> None:

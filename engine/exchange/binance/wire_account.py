@@ -11,7 +11,7 @@ from decimal import Decimal
 from engine.domain.errors import Indeterminate
 from engine.domain.numbers import ZERO
 from engine.domain.observation import AccountMode, AccountReport, Income, Rates, SymbolConfig
-from engine.domain.position import PositionReport
+from engine.domain.position import HedgedPositions, PositionReport
 from engine.domain.terms import Side
 from engine.exchange.binance.fields import (
     Row,
@@ -27,6 +27,7 @@ from engine.exchange.binance.fields import (
     whole,
 )
 
+HEDGED_SIDES = {"LONG": Side.LONG, "SHORT": Side.SHORT}
 _MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False, "CROSS": False}
 _FLAT = PositionReport(
     side=None,
@@ -39,17 +40,21 @@ _FLAT = PositionReport(
 )
 
 
-def position(payload: object, symbol: str) -> PositionReport:
+def position(payload: object, symbol: str) -> PositionReport | HedgedPositions:
     """Read the position of ``symbol`` from positionRisk; a mark price of 0 means "not told".
 
-    In hedge mode the side that holds something is reported; two held sides at once do not fit
-    one report and are refused with the field's name.
+    Rows that name LONG or SHORT are those of an account in hedge mode, whatever they hold. Rows
+    of both modes that hold something, or one side twice, are refused with the field's name.
     """
     listed = [row(item, "position") for item in rows(payload, "positions")]
     ours = [fields for fields in listed if text(fields, "symbol") == symbol]
     held = [fields for fields in ours if number(fields, "positionAmt") != 0]
-    if len(held) > 1:
-        raise Indeterminate("positionSide: both sides of the symbol are held")
+    named = [text_or_empty(fields, "positionSide") for fields in held]
+    if len(held) > 1 and sorted(named) != sorted(HEDGED_SIDES):
+        raise Indeterminate(f"positionSide: {' and '.join(named)} are held")
+    if any(text_or_empty(fields, "positionSide") in HEDGED_SIDES for fields in held or ours):
+        held.sort(key=lambda fields: text(fields, "positionSide"))
+        return HedgedPositions(tuple(_position(fields) for fields in held))
     chosen = held or ours
     return _position(chosen[0]) if chosen else _FLAT
 
@@ -70,8 +75,9 @@ def _position(fields: Row) -> PositionReport:
 def _side(fields: Row, amount: Decimal) -> Side | None:
     if amount == 0:
         return None
-    if text_or_empty(fields, "positionSide") == "SHORT":
-        return Side.SHORT
+    hedged = HEDGED_SIDES.get(text_or_empty(fields, "positionSide"))
+    if hedged is not None:
+        return hedged
     return Side.LONG if amount > 0 else Side.SHORT
 
 

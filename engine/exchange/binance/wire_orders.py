@@ -15,7 +15,7 @@ from engine.domain.errors import Indeterminate, require
 from engine.domain.identity import ClientOrderId
 from engine.domain.numbers import ZERO, plain
 from engine.domain.order import Fill, OrderReport, OrderStatus, OrderTerms
-from engine.domain.terms import Book, OrderSide, OrderType, WorkingPrice
+from engine.domain.terms import Book, OrderSide, OrderType, Side, WorkingPrice
 from engine.exchange.binance.fields import (
     Row,
     flag,
@@ -54,6 +54,7 @@ ALGO_STATUS = {
 }
 FINISHED = "FINISHED"
 
+_POSITION_SIDE = {"LONG": Side.LONG, "SHORT": Side.SHORT}
 _SIDE = {"BUY": OrderSide.BUY, "SELL": OrderSide.SELL}
 _TYPE = {kind.value.upper(): kind for kind in OrderType if kind is not OrderType.OTHER}
 _WORKING_TYPE = {WorkingPrice.LAST: "CONTRACT_PRICE", WorkingPrice.MARK: "MARK_PRICE"}
@@ -64,11 +65,13 @@ def place_parameters(terms: OrderTerms, symbol: str) -> dict[str, str]:
     """Return the parameters that place an order of these terms.
 
     Raises ``InvariantBroken`` for terms the keeper never sends: another order type, a conditional
-    order without trigger, a quantity beside closePosition.
+    order without trigger, a quantity beside closePosition, anything but a closePosition order on
+    one side of a hedge-mode account.
     """
     if terms.book is Book.ALGO:
         return _algo_parameters(terms, symbol)
     quantity = terms.quantity
+    require(terms.position_side is None, f"{terms.client_id}: {terms.type} in hedge mode")
     require(quantity is not None, f"{terms.client_id}: a {terms.type} order needs a quantity")
     parameters = {
         "symbol": symbol,
@@ -106,7 +109,12 @@ def _algo_parameters(terms: OrderTerms, symbol: str) -> dict[str, str]:
         # The exchange gives it GTE_GTC itself; quantity or reduceOnly beside it is refused.
         require(terms.quantity is None, f"{name}: closePosition sizes itself")
         parameters["closePosition"] = "true"
+        if terms.position_side is not None:
+            closes = terms.side is terms.position_side.closing
+            require(closes, f"{name}: {terms.side} does not close {terms.position_side}")
+            parameters["positionSide"] = terms.position_side.value.upper()
         return parameters
+    require(terms.position_side is None, f"{name}: a quantity in hedge mode")
     require(terms.quantity is not None, f"{name}: a quantity is needed without closePosition")
     parameters["quantity"] = plain(terms.quantity or ZERO)
     parameters["timeInForce"] = terms.time_in_force.value
@@ -164,6 +172,7 @@ def order_report(payload: object) -> OrderReport:
         created_ms=updated_ms if created_ms is None else created_ms,
         updated_ms=updated_ms,
         note="" if status in REGULAR_STATUS else status,
+        position_side=_position_side(fields),
     )
 
 
@@ -196,6 +205,7 @@ def algo_report(payload: object) -> OrderReport:
         updated_ms=whole(fields, "updateTime"),
         child_id=text_or_empty(fields, "actualOrderId") or None,
         note=f"{word}: {failure}" if failure else word,
+        position_side=_position_side(fields),
     )
 
 
@@ -250,6 +260,10 @@ def _side(fields: Row) -> OrderSide:
     if side is None:
         raise Indeterminate(f"side: {word!r} is neither BUY nor SELL")
     return side
+
+
+def _position_side(fields: Row) -> Side | None:
+    return _POSITION_SIDE.get(text_or_empty(fields, "positionSide"))
 
 
 def _quantity(fields: Row, name: str, *, closes: bool) -> Decimal | None:
