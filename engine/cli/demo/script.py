@@ -198,7 +198,8 @@ def kill_and_restart(stage: Stage, tell: Tell) -> None:
     covered_ms = int(str(first_look["at_ms"])) if is_covered else None
     restart = Restart(killed_ms, started_ms, covered_ms, before, picture.cover_level)
     stage.restarts.append(restart)
-    tell(f"restarted: same stop at {plain(picture.cover_level or D(0))}, nothing doubled")
+    level = "nothing" if picture.cover_level is None else plain(picture.cover_level)
+    tell(f"restarted: covered at {level}, was {'nothing' if before is None else plain(before)}")
 
 
 def await_clean(stage: Stage, tell: Tell) -> None:
