@@ -55,15 +55,16 @@ def take_first_target(situation: Situation) -> Proposal:
     if split.tp1_quantity is None and split.has_runner:
         return _touch(situation, life)
     orders = situation.ledger.of_life(OrderRole.TP1)
+    target = instrument.price_toward_more_risk(life.side, life.tp1_price)
     working = [o for o in orders if o.may_rest]
-    outdated = [o for o in working if not _fits(o, life.tp1_price, split.tp1_quantity)]
+    outdated = [o for o in working if not _fits(o, target, split.tp1_quantity)]
     if working:
         return Proposal(actions=_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
     if price is None or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
     quantity = split.tp1_quantity
-    is_reached = life.side.gain(life.tp1_price, price) >= 0 or was_reached(orders)
+    is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
     if is_reached and quantity is None:
         return _close(situation, life, ExitReason.TP1)
     terms = OrderTerms(
@@ -71,7 +72,7 @@ def take_first_target(situation: Situation) -> Proposal:
         side=life.side.closing,
         type=OrderType.MARKET if is_reached else OrderType.TAKE_PROFIT_MARKET,
         quantity=quantity,
-        trigger_price=None if is_reached else life.tp1_price,
+        trigger_price=None if is_reached else target,
         working_price=TARGET_PRICE,
         reduce_only=quantity is not None,
         close_position=quantity is None,
@@ -145,6 +146,7 @@ def sweep(situation: Situation) -> Proposal:
         o
         for o in situation.ledger.orders
         if o.may_rest
+        and not situation.ledger.is_hedged(o)
         and (o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS)
         and not (o.role.is_stop and _may_need(situation, o))
     ]

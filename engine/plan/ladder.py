@@ -59,8 +59,6 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     refused_ms = life.cover_refused_since_ms
     if refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms:
         return ExitReason.EMERGENCY, "cover_refused"
-    if _is_too_small(situation, life):
-        return ExitReason.EMERGENCY, "below_minimum"
     return _by_decision(situation, life)
 
 
@@ -72,15 +70,6 @@ def _cover_would_trigger(situation: Situation) -> bool:
     last = max(primaries, key=lambda o: o.id.revision)
     is_cover = last.action_class is ActionClass.PROTECT
     return last.status is OrderStatus.REJECTED and last.code == WOULD_TRIGGER and is_cover
-
-
-def _is_too_small(situation: Situation, life: Life) -> bool:
-    """Return whether a withdrawn entry left a part too small to be worth keeping (RULES E7)."""
-    instrument = situation.instrument
-    is_part = life.withdrawing is not None and life.tp1_done_ms is None
-    if not is_part or instrument is None or not situation.ledger.entries_are_final:
-        return False
-    return life.quantity * (life.entry_price or life.limit_price) < instrument.notional_min
 
 
 def _by_decision(situation: Situation, life: Life) -> tuple[ExitReason, str] | None:

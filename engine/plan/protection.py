@@ -234,9 +234,8 @@ def _keeper(situation: Situation, resting: list[Order]) -> Order | None:
 
 def _is_as_tight(situation: Situation, keep: Order, other: Order) -> bool:
     kept, trigger = keep.terms.trigger_price, other.terms.trigger_price
-    if kept is None or trigger is None:
-        return False
-    return not situation.life.side.is_tighter(trigger, kept)
+    side = situation.life.side
+    return kept is not None and trigger is not None and not side.is_tighter(trigger, kept)
 
 
 def _somebody_closes(situation: Situation, closing: OrderSide) -> bool:

@@ -210,7 +210,7 @@ def test_somebody_elses_position_is_closed_only_by_policy() -> None:
 
 
 def test_a_part_too_small_to_keep_is_closed_when_the_entry_is_given_up() -> None:
-    """RULES E7, lesson 19: below MIN_NOTIONAL at timeout it is closed at once."""
+    """RULES E7, lesson 19: below MIN_NOTIONAL at timeout it is closed at once, else kept."""
     small = an_instrument(notional_min=d(100))
     life = a_life("0.001", withdrawing="entry_timeout")
     situation = a_situation(life, (an_entry(filled="0.001", status=CANCELLED), a_stop(), a_floor()))
@@ -221,7 +221,7 @@ def test_a_part_too_small_to_keep_is_closed_when_the_entry_is_given_up() -> None
     after_tp1 = a_situation(replace(life, tp1_done_ms=NOW), situation.ledger.orders, price=91_500)
 
     assert kept[0] is None
-    assert closed == (ExitReason.EMERGENCY, "below_minimum")
+    assert closed == (ExitReason.EMERGENCY, "too_small_at_timeout")
     later = replace(after_tp1.observation, instrument=Fact(small, NOW))
     assert closing_of(replace(after_tp1, observation=later))[0] is None
 

@@ -376,3 +376,15 @@ def test_tp1_done_is_not_taken_again() -> None:
     plan = make_plan(holding(life=life, price=91_500))
 
     assert [t.role for t in placed(plan, TP1, TP2)] == [TP2]
+
+
+@pytest.mark.parametrize(
+    ("side", "given", "trigger"), [(LONG, "91600.05", "91600"), (SHORT, "90399.95", "90400")]
+)
+def test_targets_stand_on_the_tick(side: Side, given: str, trigger: str) -> None:
+    """RULES E2, lesson 41: the decision's number may lie between two ticks; an order may not."""
+    life = a_life(side=side, tp1_price=d(given), tp2_price=on(side, "92900.05"))
+
+    plan = make_plan(holding(side=side, life=life))
+
+    assert [t.trigger_price for t in placed(plan)] == [d(trigger), on(side, 92_900)]
