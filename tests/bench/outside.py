@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import subprocess
@@ -78,11 +77,13 @@ class _Stage:
         zone = document["entry_zone"]
         assert isinstance(zone, list)
         keeper = self.start()
-        self.wait_for(lambda: self._own("entry"), "the entry was not placed")
-        self.price(min(Decimal(str(edge)) for edge in zone))
-        self.wait_for(lambda: self._own("tp1") or self._count("tp") > 0, "no targets were placed")
-        keeper.kill()
-        keeper.wait()
+        try:
+            self.wait_for(self._has_entry, "the entry was not placed")
+            self.price(min(Decimal(str(edge)) for edge in zone))
+            self.wait_for(self._has_targets, "no targets were placed")
+        finally:
+            keeper.kill()
+            keeper.wait()
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -116,12 +117,11 @@ class _Stage:
     def stops(self) -> int:
         return sum(1 for o in self.books() if o.get("type") == "STOP_MARKET")
 
-    def _own(self, letter_of: str) -> bool:
-        letter = {"entry": "e", "tp1": "1"}[letter_of]
-        return any(str(o.get("client_id", ""))[11:12] == letter for o in self.books())
+    def _has_entry(self) -> bool:
+        return any(str(o.get("client_id", ""))[11:12] == "e" for o in self.books())
 
-    def _count(self, _: str) -> int:
-        return sum(1 for o in self.books() if o.get("type") == "TAKE_PROFIT_MARKET")
+    def _has_targets(self) -> bool:
+        return any(o.get("type") == "TAKE_PROFIT_MARKET" for o in self.books())
 
 
 @contextmanager
@@ -212,8 +212,3 @@ def _cpu_s(words: list[str]) -> float:
     subprocess.run(words, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
-def as_json(document: dict[str, object]) -> str:
-    """Return the document as text for the file."""
-    return json.dumps(document, indent=1)
