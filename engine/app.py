@@ -6,7 +6,6 @@ keeper. No module-level state: many keepers fit in one process.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import __version__
-from engine.config import Credentials, Settings
+from engine.config import Credentials, Settings, account_of
 from engine.domain.action import Plan
 from engine.domain.drift import Drift
 from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
@@ -113,11 +112,6 @@ def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAcc
     )
 
 
-def account_of(access: BinanceAccess) -> str:
-    """Return the account's name in the store: a hash of the key, which itself is never stored."""
-    return hashlib.sha256(access.api_key.encode()).hexdigest()[:12]
-
-
 def _exchange(access: BinanceAccess) -> BinanceExchange:
     clock = ExchangeClock(monotonic_ms, guess_ms=wall_guess_ms())
     return BinanceExchange(access, LanePool(access), clock)
@@ -164,7 +158,7 @@ class Running:
         self._note = note or _nothing
         self._reasons = Reasons()
         access = access_of(settings, credentials)
-        account = account_of(access)
+        account = account_of(access.api_key)
         store = Store.open(
             settings.store.url,
             account=account,
@@ -307,7 +301,7 @@ def look_ahead(
     limits, note = settings.limits(), note or _nothing
     with (
         closing(
-            Store.open(settings.store.url, account=account_of(access), symbol=settings.symbol)
+            Store.open(settings.store.url, account=account_of(access.api_key), symbol=settings.symbol)
         ) as store,
         closing(_exchange(access)) as exchange,
     ):
@@ -341,7 +335,10 @@ def look_ahead(
 
 def _require_usable(situation: Situation) -> None:
     mode, instrument = situation.observation.account_mode, situation.instrument
-    if mode is not None and mode.value.is_hedge:
+    observation = situation.observation
+    if observation.hedged is not None and observation.hedged.value:
+        return  # somebody's positions: their stops are worth running for, and nothing else is done
+    if observation.is_hedge and observation.position is not None:
         raise AccountUnusable("the account is in hedge mode")
     if mode is not None and mode.value.is_multi_assets:
         raise AccountUnusable("the account uses multi-assets margin")
