@@ -47,6 +47,8 @@ class MarketEvents:
             if suffix == "bookTicker":
                 outbox.market(stream, self._book(market, exchange_ms))
             elif suffix == "aggTrade":
+                outbox.market(stream, self._trades(market.trades[-1], exchange_ms))
+            elif suffix == "trade":
                 outbox.market(stream, self._trade(market.trades[-1], exchange_ms))
             elif suffix.startswith("markPrice"):
                 second = exchange_ms // 1000
@@ -104,6 +106,19 @@ class MarketEvents:
         }
 
     def _trade(self, trade: MarketTrade, now_ms: int) -> Event:
+        return {
+            "e": "trade",
+            "E": now_ms,
+            "T": trade.at_ms,
+            "s": self._symbol,
+            "t": trade.trade_id,
+            "p": fixed(trade.price, self._price),
+            "q": fixed(trade.quantity, self._amount),
+            "X": "MARKET",
+            "m": trade.buyer_maker,
+        }
+
+    def _trades(self, trade: MarketTrade, now_ms: int) -> Event:
         return {
             "e": "aggTrade",
             "E": now_ms,

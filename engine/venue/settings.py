@@ -157,7 +157,13 @@ class VenueSettings:
     limits: RateLimits = field(default_factory=RateLimits)
     switches: Switches = field(default_factory=Switches)
     listen_key_ms: int = 60 * 60 * 1000
-    market_streams: tuple[str, ...] = ("markPrice@1s", "bookTicker", "aggTrade", "kline_1m")
+    market_streams: tuple[str, ...] = (
+        "markPrice@1s",
+        "bookTicker",
+        "aggTrade",
+        "trade",
+        "kline_1m",
+    )
     log_prices: bool = False
     log_reads: bool = True
     log_limit: int | None = None

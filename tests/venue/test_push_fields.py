@@ -102,6 +102,7 @@ def test_a_change_of_settings_has_its_fields() -> None:
     [
         ("bookTicker", f"{HEAD} u:i s:s ps:s b:d2 B:d3 a:d2 A:d3 st:i"),
         ("markPrice@1s", "e:s E:i s:s p:d8 ap:d8 i:d8 P:d8 r:d8 T:i st:i"),
+        ("trade", f"{HEAD} s:s t:i p:d2 q:d3 X:s m:b"),
         ("aggTrade", "e:s E:i s:s a:i p:d2 q:d3 nq:d3 f:i l:i T:i m:b st:i"),
     ],
 )
