@@ -301,7 +301,9 @@ def look_ahead(
     limits, note = settings.limits(), note or _nothing
     with (
         closing(
-            Store.open(settings.store.url, account=account_of(access.api_key), symbol=settings.symbol)
+            Store.open(
+                settings.store.url, account=account_of(access.api_key), symbol=settings.symbol
+            )
         ) as store,
         closing(_exchange(access)) as exchange,
     ):
