@@ -73,6 +73,9 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
         and (life.uncovered_quantity > 0 or life.crossed_since_ms is not None)
     )
     is_missing = is_missing or (is_somebodys and report.ledger.position_quantity != 0)
+    is_missing = is_missing or any(
+        one.gone_ms is None and not one.is_covered for one in report.ledger.hedged
+    )
     changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
     if changed and in_a_row < IN_A_ROW_MAX:
         return 0

@@ -54,7 +54,9 @@ def vitals(report: TickReport, process: Process, overruns: int) -> dict[str, Any
         "is_store_ok": condition.is_store_writable,
         "health": health(situation, reasons),
         "troubles": [{"code": code, "detail": detail} for code, detail in reasons],
-        "entries_allowed": not condition.halts and condition.rights is Rights.LEASED,
+        "entries_allowed": not condition.halts
+        and condition.rights is Rights.LEASED
+        and not observation.is_hedge,
         "phase": report.ledger.phase.value,
         "decision": _decision(report),
         "unrealized_pnl": None if position is None else position.unrealized_pnl,
@@ -84,10 +86,23 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
         found.append(("decisions_unreadable", situation.inbox.problem))
     if situation.inbox.suspended_since_ms is not None:
         found.append(("suspended", "a newer document is refused; no entries"))
+    found += _hedged(situation)
     life = situation.ledger.life
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
     return tuple(found)
+
+
+def _hedged(situation: Situation) -> list[tuple[str, str]]:
+    """Return the alarm of an account in hedge mode: the held sides and what covers them (H3)."""
+    if not situation.observation.is_hedge:
+        return []
+    sides = [
+        f"{one.side} {'has a stop' if one.is_covered else 'WITHOUT A STOP'}"
+        for one in situation.ledger.hedged
+        if situation.observation.hedged_on(one.side) is not None
+    ]
+    return [("hedge_mode", "no entries; " + (", ".join(sides) or "no side is held"))]
 
 
 def health(situation: Situation, reasons: tuple[tuple[str, str], ...]) -> str:

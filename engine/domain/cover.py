@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cmp_to_key
 
 from engine.domain.numbers import ZERO
-from engine.domain.order import OrderReport, OrderStatus
+from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.terms import OrderSide, OrderType, Side
 
 
@@ -64,6 +64,29 @@ def is_covering(
         return True
     firing = report.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
     return firing and now_ms - report.updated_ms < trigger_grace_ms
+
+
+def closes_side(report: OrderReport, side: Side) -> bool:
+    """Return whether a reported stop closes the whole ``side`` of a hedge-mode account (H3).
+
+    The exchange takes one of them a direction, whoever owns it.
+    """
+    return (
+        report.close_position
+        and report.type is OrderType.STOP_MARKET
+        and report.side is side.closing
+        and report.position_side in (None, side)
+        and report.status is OrderStatus.WORKING
+    )
+
+
+def covers_now(order: Order, now_ms: int, trigger_grace_ms: int) -> bool:
+    """Return whether an own stop rests by evidence, or fired a moment ago (RULES A1, C1)."""
+    if not order.is_confirmed_resting:
+        return False
+    if order.status is OrderStatus.WORKING:
+        return True
+    return now_ms - (order.triggered_ms or now_ms) < trigger_grace_ms
 
 
 def is_behind(side: Side, level: Decimal, price: Decimal) -> bool:

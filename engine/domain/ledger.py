@@ -10,7 +10,7 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
 from engine.domain.position import ExitReason, HedgedSide, LevelState, Life, StopLevel
-from engine.domain.terms import Phase
+from engine.domain.terms import Phase, Side
 
 NOT_SENT = "not_sent"
 """Why a life ended of which nothing ever reached the exchange."""
@@ -101,6 +101,10 @@ class Ledger:
             for o in self.orders
             if o.generation != generation and o.may_rest and not self.is_hedged(o)
         )
+
+    def hedged_side(self, side: Side) -> HedgedSide | None:
+        """Return what we know of a held side of a hedge-mode account (RULES H3)."""
+        return next((one for one in self.hedged if one.side is side), None)
 
     def is_hedged(self, order: Order) -> bool:
         """Return whether the order covers a held side of a hedge-mode account (RULES H3)."""

@@ -53,7 +53,7 @@ class HedgedPositions:
 class HedgedSide:
     """One held side of a hedge-mode account: not ours, one stop, no more (RULES H3).
 
-    ``generation`` keeps its stops' ids apart from every life's. ``level`` is where its stop first
+    ``generation`` keeps its stops' ids apart from every life's. ``level`` is where its newest stop
     rested, None until one did: a lost stop is put back there. ``is_covered``: a closePosition stop
     was seen resting, own or foreign. ``gone_ms`` and ``gone_reads``: since when, and in how many
     looks, the side reads flat.

@@ -141,6 +141,7 @@ ACTIONS: dict[str, Reason] = {
     "ladder": _reason("F11", "a resting limit makes way for the close"),
     "reprice": _reason("F11", "the last rung follows the best price"),
     "withdrawn": _reason("E5", "the entry is given up"),
+    "hedge_mode": _reason("H3", "one stop for each held side, and nothing else"),
 }
 
 WITHDRAWALS: dict[str, Reason] = {

@@ -13,7 +13,8 @@ from engine.domain.action import CancelOrder, Configure, PlaceOrder, Request
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderTerms
 from engine.domain.position import Life, Origin
-from engine.domain.terms import Book, OrderType, Rights
+from engine.domain.terms import Book, OrderType, Rights, Side
+from engine.domain.wide_stop import is_placeable
 from engine.exchange.cover import Grounds, level_of, own_cover, quantity_to_cover, reaches
 
 Check = Callable[[Request, Grounds], str | None]
@@ -74,10 +75,32 @@ def reduces_unless_entry(request: Request, _: Grounds) -> str | None:
     return None
 
 
+def fits_the_position_mode(request: Request, grounds: Grounds) -> str | None:
+    """Hold an account in hedge mode to one stop that closes each held side (RULES H3)."""
+    is_hedge = grounds.observation.is_hedge
+    if isinstance(request, Configure):
+        return "hedge: nothing is configured in hedge mode (H3)" if is_hedge else None
+    if not isinstance(request, PlaceOrder):
+        return None
+    terms, side = request.terms, request.terms.position_side
+    if side is None:
+        return "hedge: only a stop that names its side leaves (H3)" if is_hedge else None
+    is_stop = terms.type is OrderType.STOP_MARKET and terms.role is OrderRole.STOP_FLOOR
+    sizes_itself = terms.close_position and terms.quantity is None and not terms.reduce_only
+    if not (is_stop and sizes_itself and terms.side is side.closing):
+        return f"hedge: {terms.client_id} is no closePosition stop of the {side} side (H3)"
+    held, known = grounds.observation.hedged_on(side), grounds.known.hedged_side(side)
+    if held is None or known is None or known.generation != terms.client_id.generation:
+        return f"hedge: {side} is not seen held under this generation (H3)"
+    return None
+
+
 def fits_the_life(request: Request, grounds: Grounds) -> str | None:
     """Demand an order's generation and side to be those of the current life (RULES A5)."""
     if not isinstance(request, PlaceOrder) or request.terms.role is OrderRole.PROBE:
         return None
+    if request.terms.position_side is not None:
+        return None  # belongs to no life: fits_the_position_mode has judged it
     terms, life = request.terms, grounds.ledger.life
     if life is None or terms.client_id.generation != life.generation:
         return f"generation: {terms.client_id} belongs to no current life (A5)"
@@ -96,6 +119,8 @@ def never_widens(request: Request, grounds: Grounds) -> str | None:
     trigger, planned = request.terms.trigger_price, grounds.ledger.life
     if trigger is None:
         return "never_widen: a stop without trigger (B2)"
+    if request.terms.position_side is not None:
+        return _widens_hedged(request.terms.position_side, trigger, grounds)
     if planned is None:
         return None  # fits_the_life has refused it
     life, bound = _level_bound(grounds, planned)
@@ -109,6 +134,16 @@ def never_widens(request: Request, grounds: Grounds) -> str | None:
     if life.side.is_tighter(life.initial_stop, trigger):
         return _widening(trigger, life.initial_stop)
     return None
+
+
+def _widens_hedged(side: Side, trigger: Decimal, grounds: Grounds) -> str | None:
+    """Hold a side's next stop to where its last one rested, while a stop there would rest (H3)."""
+    known, held = grounds.known.hedged_side(side), grounds.observation.hedged_on(side)
+    if known is None or known.level is None or held is None:
+        return None
+    if not is_placeable(side, known.level, held, grounds.observation):
+        return None
+    return _widening(trigger, known.level) if side.is_tighter(known.level, trigger) else None
 
 
 def _level_bound(grounds: Grounds, planned: Life) -> tuple[Life, Decimal | None]:
@@ -214,6 +249,7 @@ CHECKS: tuple[Check, ...] = (
     within_rights,
     entries_allowed,
     reduces_unless_entry,
+    fits_the_position_mode,
     fits_the_life,
     never_widens,
     has_an_intent,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from engine.domain.action import CancelOrder, Proof
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.order import Order
-from engine.domain.terms import OrderSide
+from engine.domain.terms import OrderSide, Side
 from engine.exchange.cover import Grounds, any_cover, own_cover, quantity_to_cover, reaches
 
 FLAT_READS = 2  # settled pictures in a row that make "flat" believable without a life
@@ -65,6 +65,11 @@ def _tighter_rests(request: CancelOrder, grounds: Grounds, gone: set[str]) -> st
 
 
 def _flat_proven(request: CancelOrder, grounds: Grounds, gone: set[str]) -> str | None:
+    side = _position_side(request, grounds)
+    if side is not None and (
+        grounds.known.hedged_side(side) is not None or grounds.observation.hedged_on(side)
+    ):
+        return f"proof: the {side} side is held, or not yet proven flat (H3)"
     if not _life_is_over(request.client_id.generation, grounds):
         return "proof: flat is not proven (C2)"
     generation = request.client_id.generation
@@ -99,6 +104,12 @@ def _life_is_over(generation: int, grounds: Grounds) -> bool:
         and position is not None
         and position.is_flat
     )
+
+
+def _position_side(request: CancelOrder, grounds: Grounds) -> Side | None:
+    """Return the side of a hedge-mode account the stop closes, None in one-way mode."""
+    order = grounds.known.order(request.client_id)
+    return None if order is None else order.terms.position_side
 
 
 def _exit_side(request: CancelOrder, grounds: Grounds) -> OrderSide | None:

@@ -344,7 +344,11 @@ def account_usable(situation: Situation, entry: Entry) -> GateResult:
     mode, instrument = situation.observation.account_mode, situation.instrument
     if mode is None or instrument is None:
         return _unknown("account_usable", "account mode not read")
-    usable = not mode.value.is_hedge and not mode.value.is_multi_assets and instrument.is_trading
+    usable = (
+        not situation.observation.is_hedge
+        and not mode.value.is_multi_assets
+        and instrument.is_trading
+    )
     return _gate("account_usable", usable)
 
 

@@ -37,6 +37,8 @@ def _why_held(situation: Situation, action: Action) -> str | None:
         return "lease_held_by_another"
     if condition.blocked_until_ms > situation.now_ms:
         return "rate_limited"
+    if situation.observation.is_hedge and _needs_one_way(action):
+        return "hedge_mode"
     is_add_only = condition.rights is Rights.ADD_ONLY or not condition.is_store_writable
     if is_add_only and not _only_adds(action):
         return "lease_unreachable" if condition.is_store_writable else "store_unwritable"
@@ -46,6 +48,17 @@ def _why_held(situation: Situation, action: Action) -> str | None:
     if is_entering and condition.is_breaker_open:
         return "breaker_open"
     return None
+
+
+def _needs_one_way(action: Action) -> bool:
+    """Return whether an action makes sense in one-way mode only (RULES H3)."""
+    match action:
+        case PlaceOrder():
+            return action.terms.position_side is None
+        case Configure():
+            return True
+        case CancelOrder() | Halt():
+            return False
 
 
 def _only_adds(action: Action) -> bool:

@@ -15,6 +15,7 @@ from engine.plan.chase import chase_entry
 from engine.plan.entry import arm, arm_again, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
+from engine.plan.hedge import protect_hedged
 from engine.plan.ladder import begin_closing, close_position
 from engine.plan.proposal import Proposal, after
 from engine.plan.protection import place_floor, protect_position, retire_spare_stops
@@ -25,6 +26,7 @@ from engine.plan.withdrawal import disarm, withdraw_entry
 Rule = Callable[[Situation], Proposal]
 
 RULES: tuple[Rule, ...] = (
+    protect_hedged,
     begin_closing,
     protect_position,
     place_floor,

@@ -183,6 +183,9 @@ def _is_gone(order: Order, ledger: Ledger, observation: Observation, limits: Lim
         return False
     if position is None or not position.value.is_flat or observation.open_reports is None:
         return False
+    side = order.terms.position_side
+    if side is not None and observation.hedged_on(side) is not None:
+        return False
     if life is not None and life.generation == order.generation:
         is_over = life.closed_ms is not None or life.withdrawing is not None
         if not is_over or (life.opened_ms is not None and life.quantity > 0):
@@ -231,6 +234,7 @@ def _adopted(own_id: ClientOrderId, report: OrderReport, at_ms: int) -> Order:
             reduce_only=report.reduce_only,
             close_position=report.close_position,
             time_in_force=TimeInForce.GTC,
+            position_side=report.position_side,
         ),
         status=report.status,
         reason="adopted",

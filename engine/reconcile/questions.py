@@ -38,6 +38,7 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
     ]
     unnamed = [f for f in ledger.fills if not f.client_id]
     has_moved = observation.position.value.signed_quantity != ledger.position_quantity
+    has_moved = has_moved or _sides_differ(ledger, observation)
     has_gap = _has_gap(ledger, observation.now_ms)
     if not (missing or strangers or moved or unnamed or has_moved or has_gap):
         return ()
@@ -57,6 +58,12 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
         Question(Topic.ORDER, exchange_id=f.exchange_order_id, book=Book.REGULAR) for f in unnamed
     ]
     return tuple(dict.fromkeys(asked))
+
+
+def _sides_differ(ledger: Ledger, observation: Observation) -> bool:
+    """Return whether a side of a hedge-mode account came or went (RULES H3)."""
+    held = () if observation.hedged is None else observation.hedged.value
+    return {one.side for one in ledger.hedged} != {report.side for report in held}
 
 
 def _has_gap(ledger: Ledger, now_ms: int) -> bool:

@@ -11,6 +11,7 @@ from engine.domain.limits import Limits
 from engine.domain.observation import Observation
 from engine.reconcile.equity import fold_equity
 from engine.reconcile.fills import fold_fills
+from engine.reconcile.hedged import fold_hedged
 from engine.reconcile.history import fold_history
 from engine.reconcile.life import (
     fold_cover,
@@ -41,9 +42,10 @@ def reconcile(
     ledger = fold_end(fold_funding(ledger, observation), observation)
     ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
+    ledger, of_hedged = fold_hedged(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation.now_ms), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
-    drifts += of_position + of_orphan + of_cover + _foreign_orders(observation)
+    drifts += of_position + of_orphan + of_hedged + of_cover + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
     return _with_picture(ledger, observation), tuple(drifts)
