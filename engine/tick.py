@@ -26,8 +26,8 @@ from engine.plan.planner import make_plan
 from engine.reconcile.outcomes import fold_outcomes
 from engine.reconcile.settle import adopt, reconcile
 
-WRONG_POSITION_SIDE = -4061
-"""The order's position side does not fit the account's mode (lesson 26)."""
+WRONG_MODE = frozenset({-4061, -1106})
+"""Position side or reduceOnly do not fit the account's position mode (lesson 26)."""
 
 
 class Books(Protocol):
@@ -102,7 +102,7 @@ def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickRepo
     engine.books.record_outcomes(now_ms, plan.ledger, ledger, outcomes)
     if any(isinstance(o.action, Configure) for o in outcomes):
         engine.observer.forget(Topic.SYMBOL_CONFIG)  # read back what we just set (RULES E4)
-    if any(o.code == WRONG_POSITION_SIDE for o in outcomes):
+    if any(o.code in WRONG_MODE for o in outcomes):
         engine.observer.forget(Topic.ACCOUNT_MODE)  # another hand changed it (RULES H3)
     return TickReport(now_ms, reasons, situation, drifts, plan, outcomes, ledger)
 
