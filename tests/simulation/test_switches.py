@@ -1,0 +1,67 @@
+"""No unconfirmed behaviour of the exchange breaks a promise: lives under every switch, one by one.
+
+The test run plays a few lives under each value; `make switches` plays all of them, and so does
+this file with KEEPER_SWITCHES=all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.venue.switches import SWITCHES
+from tests.simulation.switched import DURATIONS, lives, play, turned, usual
+
+RICH = (
+    "entry_in_two_parts",
+    "gap_through_the_stop",
+    "tp1_then_breakeven",
+    "short_stopped_out",
+    "entry_reply_lost_after",
+    "e7_chase_of_the_remainder",
+    "e5_fill_between_the_look_and_the_cancel",
+    "e8_stop_spent_while_the_entry_may_fill",
+)
+"""Lives in which much happens; each value plays two of them, in turn."""
+
+VALUES = list(turned())
+
+
+def chosen(index: int) -> list[Path]:
+    """Return the lives that the value at `index` plays."""
+    every = lives()
+    if os.environ.get("KEEPER_SWITCHES") == "all":
+        return every
+    names = {RICH[(2 * index) % len(RICH)], RICH[(2 * index + 1) % len(RICH)]}
+    return [path for path in every if path.stem in names]
+
+
+@pytest.mark.parametrize(
+    ("index", "switch", "value"),
+    [(index, *one) for index, one in enumerate(VALUES)],
+    ids=["=".join(one) for one in VALUES],
+)
+def test_no_behaviour_of_the_exchange_breaks_a_promise(index: int, switch: str, value: str) -> None:
+    """What is known to break is named in `OPEN`, with its reason, and nowhere else."""
+    found = [play(path, switch, value) for path in chosen(index)]
+
+    assert len(found) >= 2
+    assert [str(one) for one in found if one.unexpected] == []
+
+
+def test_every_switch_is_turned() -> None:
+    """A switch that is added is played from then on."""
+    names = {name for name, _ in VALUES}
+
+    assert names == {switch.name for switch in SWITCHES}
+    assert set(DURATIONS) == {switch.name for switch in SWITCHES if not switch.values}
+
+
+def test_a_broken_promise_is_seen() -> None:
+    """In this life a stop that everybody believes in was never there, which leaves time naked."""
+    name = "c1_price_passes_a_stop_that_was_not_there"
+    path = next(path for path in lives() if path.stem == name)
+
+    assert "covered" in {checker for checker, _ in usual(path)}
