@@ -18,7 +18,7 @@ GROUPS ?=
 next = @printf '\nnext: make -C %q %s\n' "$$PWD" "$(1)"
 
 .PHONY: help setup setup-dev setup-clients demo run test bench simulate soak check lint format types imports \
-  explore coverage clients testnet migrate plan lock clean
+  explore coverage clients switches testnet migrate plan lock clean
 
 help: ## list the targets
 	@printf 'Position Keeper: one futures position, kept in step with a decision and covered by a stop.\n\n'
@@ -102,11 +102,15 @@ coverage: ## branch coverage of the three pure packages
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term tests/spec tests/properties tests/machines
 	$(call next,test)
 
-clients: ## foreign clients on the simulated exchange
+clients: ## foreign clients on the simulated exchange (part of make test)
 	@requirements/install.sh run
-	@requirements/install.sh clients
-	@.venv-clients/bin/python -m pytest -q -p no:cacheprovider --confcutdir=tests/clients -o norecursedirs= -o filterwarnings=default tests/clients
+	@tests/run.sh clients
 	$(call next,test)
+
+switches: ## every written life under every value of every switch of the simulated exchange
+	@requirements/install.sh dev
+	@$(BIN)/python -m tests.simulation.switched --jobs $(JOBS)
+	$(call next,simulate)
 
 bench: ## the figures of var/bench.json
 	@requirements/install.sh dev
