@@ -9,7 +9,7 @@ prices are an interval.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 from engine.domain.decision import Decision
 from engine.domain.instrument import Instrument
@@ -17,6 +17,9 @@ from engine.domain.limits import BasisPrice, Limits
 from engine.domain.numbers import ONE, ZERO
 from engine.domain.observation import Rates
 from engine.domain.terms import Side
+
+_STORED = Context(prec=15)
+"""As many digits as the store keeps of a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ def basis_price(decision: Decision, limits: Limits) -> Decimal | None:
         case BasisPrice.TP2:
             return tp2
         case BasisPrice.WEIGHTED:
-            return decision.tp1 * decision.tp1_fraction + tp2 * (ONE - decision.tp1_fraction)
+            weighted = decision.tp1 * decision.tp1_fraction + tp2 * (ONE - decision.tp1_fraction)
+            return _STORED.plus(weighted)
 
 
 def stop_for(terms: EntryTerms, instrument: Instrument, price: Decimal) -> Decimal:

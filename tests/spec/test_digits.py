@@ -1,0 +1,45 @@
+"""Numbers with more digits than the store orders never reach it (RULES G5, DESIGN 8).
+
+An average price of three trades does not end; a price that the store refuses would look like a
+store that is gone: no entries, no stop retired, no target moved, for as long as the position lasts.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from engine.domain.limits import BasisPrice, Limits
+from engine.domain.terms import Side
+from engine.plan.entry_zone import basis_price
+from engine.reconcile.life import fold_prices
+from engine.store.exact import ORDERED_DIGITS, check_exact
+from tests.builders import LONG, SHORT, a_decision, a_ledger, a_life, d, on, seen
+
+ENDLESS = Decimal(272_400) / 3 + Decimal(1) / 3
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_an_endless_average_price_leaves_prices_the_store_takes(side: Side) -> None:
+    """RULES F8: a manual add makes the exchange's average 90800.333333333333..."""
+    ledger = a_ledger(a_life(side=side, entry_price=ENDLESS))
+
+    life = fold_prices(ledger, seen(ledger, price=on(side, 90_760))).life
+
+    assert life is not None
+    assert None not in (life.best_price, life.worst_price)
+    check_exact(life.best_price, ORDERED_DIGITS)
+    check_exact(life.worst_price, ORDERED_DIGITS)
+
+
+def test_a_weighted_basis_price_is_one_the_store_takes() -> None:
+    """RULES E1: a third of one target and two of the other."""
+    third = d("0.333333333333333")
+    decision = a_decision(tp1=d("91600.1"), tp2=d("92900.7"), tp1_fraction=third)
+
+    price = basis_price(decision, Limits(basis_price=BasisPrice.WEIGHTED))
+
+    assert price is not None
+    check_exact(price, ORDERED_DIGITS)
+    assert abs(price - d("92467.1666666671")) < d("0.000001")
