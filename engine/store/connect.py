@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import StaticPool
 
 from engine.domain.errors import StoreUnavailable
+from engine.store.tables import speak_postgres
 
 BUSY_MS = 80
 """How long a tick waits for another writer: store and spool have 100 ms together (RULES G5)."""
@@ -63,6 +64,7 @@ def make_database(place: Place, *, reads_only: bool = False) -> sa.Engine:
             "cached_statements": 256,
         }
     else:
+        speak_postgres()
         options["poolclass"] = sa.pool.NullPool
         options["connect_args"] = {
             "connect_timeout": 3,

@@ -8,6 +8,8 @@ the history is. ``more`` holds, as canonical JSON, fields nobody queries. No tic
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Index, Integer, Text
 
@@ -22,6 +24,24 @@ metadata = sa.MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+
+_PARTIAL: list[tuple[Index, sa.ColumnElement[bool]]] = []
+
+
+def _partial(
+    name: str, *columns: Column[Any], where: sa.ColumnElement[bool], unique: bool = False
+) -> None:
+    _PARTIAL.append((Index(name, *columns, unique=unique, sqlite_where=where), where))
+
+
+def speak_postgres() -> None:
+    """Give the partial indexes their condition for Postgres too.
+
+    Naming it at once would import all of SQLAlchemy's Postgres package for a keeper on SQLite.
+    """
+    for index, where in _PARTIAL:
+        index.dialect_options["postgresql"]["where"] = where
 
 
 def _owner() -> tuple[Column[str], Column[str]]:
@@ -216,13 +236,12 @@ fills = sa.Table(
 
 for _table in (orders, fills):
     _in_ledger = _table.c.ledger_index.is_not(None)
-    Index(
+    _partial(
         f"ix_{_table.name}_ledger",
         _table.c.account,
         _table.c.symbol,
         _table.c.ledger_index,
-        sqlite_where=_in_ledger,
-        postgresql_where=_in_ledger,
+        where=_in_ledger,
     )
 
 stop_levels = sa.Table(
@@ -353,13 +372,12 @@ operator_commands = sa.Table(
     _moment("finished_ms"),
     _text("result", nullable=True),
 )
-Index(
+_partial(
     "ix_operator_commands_pending",
     operator_commands.c.account,
     operator_commands.c.symbol,
     operator_commands.c.id,
-    sqlite_where=operator_commands.c.finished_ms.is_(None),
-    postgresql_where=operator_commands.c.finished_ms.is_(None),
+    where=operator_commands.c.finished_ms.is_(None),
 )
 
 halts = sa.Table(
@@ -372,14 +390,13 @@ halts = sa.Table(
     _moment("cleared_ms"),
     _text("cleared_by", nullable=True),
 )
-Index(
+_partial(
     "ix_halts_standing",
     halts.c.account,
     halts.c.symbol,
     halts.c.code,
     unique=True,
-    sqlite_where=halts.c.cleared_ms.is_(None),
-    postgresql_where=halts.c.cleared_ms.is_(None),
+    where=halts.c.cleared_ms.is_(None),
 )
 
 leases = sa.Table(
