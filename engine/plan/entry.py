@@ -95,8 +95,11 @@ def enter(situation: Situation) -> Proposal:
     life = situation.ledger.life
     if life is None or life.origin is not Origin.DECISION or life.withdrawing is not None:
         return NOTHING
-    if life.is_open or life.closed_ms is not None or situation.ledger.of_life(OrderRole.ENTRY):
+    entries = situation.ledger.of_life(OrderRole.ENTRY)
+    if life.is_open or life.closed_ms is not None or not all(never_ran(o) for o in entries):
         return NOTHING
+    if must_wait(situation, entries, MANAGE_ATTEMPTS):
+        return Proposal(holds=(Hold("enter", "backoff"),))
     if (why := why_not_enter(situation, life)) is not None:
         return Proposal(holds=(Hold("enter", why),))
     terms = OrderTerms(
@@ -108,6 +111,11 @@ def enter(situation: Situation) -> Proposal:
         time_in_force=TimeInForce.GTX if situation.limits.post_only else TimeInForce.GTC,
     )
     return Proposal(actions=(PlaceOrder(terms, ActionClass.ENTER, "enter", "enter"),))
+
+
+def never_ran(entry: Order) -> bool:
+    """Return whether an entry was not sent or left no trace, so that it may be tried anew (C4)."""
+    return entry.status is OrderStatus.REJECTED and entry.code == 0 and entry.quantity_filled == 0
 
 
 def armed_stop(situation: Situation) -> Order | None:

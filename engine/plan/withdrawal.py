@@ -19,6 +19,7 @@ from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
 from engine.plan.chase import POST_ONLY_REFUSED
+from engine.plan.entry import never_ran
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
 from engine.plan.refinement import asks_for_new_entry
@@ -126,8 +127,8 @@ def _stop_is_spent(situation: Situation) -> bool:
 
 def _entry_was_refused(situation: Situation) -> bool:
     entries = situation.ledger.of_life(OrderRole.ENTRY)
-    if not entries or not situation.ledger.entries_are_final:
-        return False
+    if not situation.ledger.entries_are_final or all(never_ran(o) for o in entries):
+        return False  # what left no trace is tried anew under the next id
     is_post_only = entries[-1].code == POST_ONLY_REFUSED
     return not (is_post_only and situation.life.chases < situation.limits.chases_max)
 
