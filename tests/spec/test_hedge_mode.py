@@ -40,10 +40,12 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Fate, OrderType, Side, WorkingPrice
 from engine.exchange.gateway import REFUSED, Gateway
 from engine.exchange.port import Answer, KeyRights, Permit, Usage
+from engine.loop import pace_ms
 from engine.observe import Attention, Observer
 from engine.plan.planner import make_plan
 from engine.reconcile.questions import questions
 from engine.reconcile.settle import reconcile
+from engine.tick import TickReport
 from engine.vitals import troubles
 from tests.builders import (
     CANCELLED,
@@ -294,11 +296,11 @@ def test_a_life_from_before_the_change_gets_no_order_of_one_way_mode() -> None:
     situation = a_situation(life, observation=a_hedged_look(LONG), decision=a_decision())
     stop_gone = replace(situation, ledger=a_ledger(life, [an_entry(status=UNKNOWN)]))
 
-    for one in (situation, stop_gone):
-        plan = make_plan(one)
-        assert placed(plan) == []
-        assert all(not isinstance(a, Configure) for a in plan.actions)
-    assert "hedge_mode" in held(plan)
+    plans = [make_plan(situation), make_plan(stop_gone)]
+
+    assert [placed(plan) for plan in plans] == [[], []]
+    assert not any(isinstance(a, Configure) for plan in plans for a in plan.actions)
+    assert "hedge_mode" in held(plans[1])
 
 
 def test_a_position_of_one_way_mode_ends_hedge_mode_whatever_was_read_long_ago() -> None:
@@ -344,6 +346,14 @@ def test_two_looks_ten_seconds_apart_are_not_enough() -> None:
         ledger, _ = reconcile(ledger, look, Limits())
 
     assert len(ledger.hedged) == 1
+
+
+def test_the_stop_of_a_held_side_is_no_leftover_of_an_earlier_life() -> None:
+    """RULES G6 sweeps those and keeps entries waiting for them; this one has a position."""
+    stop = a_hedged_stop()
+
+    assert a_hedged_ledger(stop, sides=[a_hedged_side()]).earlier_orders == ()
+    assert a_hedged_ledger(stop).earlier_orders == (stop,)
 
 
 def test_a_side_seen_again_was_never_gone() -> None:
@@ -427,6 +437,22 @@ def test_the_alarm_names_each_side_and_whether_it_has_a_stop() -> None:
     assert troubles(situation) == (("hedge_mode", words),)
 
 
+@pytest.mark.parametrize(
+    ("side", "wait_ms"),
+    [
+        pytest.param(a_hedged_side(), 250, id="no stop"),
+        pytest.param(a_hedged_side(is_covered=True), 1_000, id="covered"),
+        pytest.param(a_hedged_side(gone_ms=NOW, gone_reads=1), 1_000, id="seems gone"),
+    ],
+)
+def test_a_side_without_a_stop_is_looked_at_soon(side: HedgedSide, wait_ms: int) -> None:
+    """RULES F11: every 250 ms while cover is missing."""
+    ledger = a_hedged_ledger(sides=[side])
+    report = TickReport(NOW, (), a_situation(ledger=ledger), (), Plan(ledger), (), ledger)
+
+    assert pace_ms(report, 1_000, 0) == wait_ms
+
+
 # --- the questions
 
 
@@ -460,6 +486,7 @@ def test_a_held_side_is_watched_however_idle_the_keeper_is() -> None:
     account = Told(position=HedgedPositions((a_position("0.5"),)))
     observer = Observer(account, patience_ms=1)
     observer.observe(a_ledger(), NOW, Attention.IDLE)
+    account.asked.clear()
 
     observer.observe(a_ledger(), NOW + 1_000, Attention.IDLE)
 
