@@ -1,0 +1,196 @@
+"""What a keeper may do follows from its lease: everything, add only, nothing (RULES G4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import leasehold
+from engine.domain.errors import LeaseHeld, StoreUnavailable
+from engine.domain.terms import Rights
+from engine.leasehold import Leasehold, Tenure
+from engine.store.lease import GRACE_MS, TTL_MS, Lease, read_lease
+from engine.store.reading import ReadStore
+from engine.store.store import Store
+
+START = 1_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Give a store in a file, and a place of its own for the host's lock."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    made = open_store(tmp_path)
+    yield made
+    made.close()
+
+
+def open_store(folder: Path) -> Store:
+    return Store.open(f"sqlite:///{folder}/keeper.db", account="spec", symbol="BTCUSDT")
+
+
+def taken(store: Store, notes: list[str] | None = None, at_ms: int = START) -> Leasehold:
+    hold = Leasehold(store, (notes if notes is not None else []).append)
+    hold.take(lambda: at_ms, waits=False)
+    return hold
+
+
+def elsewhere(store: Store, at_ms: int) -> Lease:
+    """Return the lease as another host claims it: without our host's lock."""
+    return Lease.claim(store, at_ms)
+
+
+def test_a_lease_renewed_each_tick_permits_everything(store: Store) -> None:
+    """RULES G4: leased; until when bounds every recvWindow."""
+    hold = taken(store)
+
+    tenures = [hold.renew(START + n * 1_000) for n in (1, 2)]
+    hold.release(START + 3_000)
+
+    assert tenures == [
+        Tenure(Rights.LEASED, 1, START + 1_000 + TTL_MS),
+        Tenure(Rights.LEASED, 1, START + 2_000 + TTL_MS),
+    ]
+
+
+def test_before_it_is_taken_nothing_is_permitted(store: Store) -> None:
+    """RULES G4: no lease, no rights."""
+    notes: list[str] = []
+
+    assert Leasehold(store, notes.append).renew(START) == Tenure(Rights.NONE)
+
+
+def test_a_lease_lost_to_another_permits_nothing_ever_again(store: Store, tmp_path: Path) -> None:
+    """RULES G4, lesson 46: a process that froze finds its successor at work."""
+    notes: list[str] = []
+    hold = taken(store, notes)
+    late_ms = START + TTL_MS + GRACE_MS
+    successor = elsewhere(open_store(tmp_path), late_ms)
+
+    tenures = [hold.renew(late_ms + n) for n in (1, 2, 3)]
+    hold.release(late_ms + 4)
+
+    assert [t.rights for t in tenures] == [Rights.NONE] * 3
+    assert [t.until_ms for t in tenures] == [START + TTL_MS] * 3
+    assert len([n for n in notes if "passed to another" in n]) == 2  # once said, once at release
+    row = read_lease(store.desk)
+    assert row is not None
+    assert (row.epoch, row.released_ms) == (successor.epoch, None)
+
+
+def test_an_unreachable_store_permits_adding_within_the_lease_last_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4: add-only; the lease that was last seen still bounds what is sent."""
+    notes: list[str] = []
+    hold = taken(store, notes)
+    hold.renew(START + 1_000)
+
+    def gone(*_: Any) -> None:
+        raise StoreUnavailable("gone", place="here", remedy="wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Lease, "renew", gone)
+        down = [hold.renew(START + n * 1_000) for n in (2, 3)]
+    back = hold.renew(START + 4_000)
+    hold.release(START + 5_000)
+
+    assert down == [Tenure(Rights.ADD_ONLY, 1, START + 1_000 + TTL_MS)] * 2
+    assert back == Tenure(Rights.LEASED, 1, START + 4_000 + TTL_MS)
+    assert len([n for n in notes if "not renewed" in n]) == 1
+
+
+def test_trouble_that_comes_again_is_told_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Explained: each trouble is told once, not once a tick and not once for ever."""
+    notes: list[str] = []
+    hold = taken(store, notes)
+
+    def gone(*_: Any) -> None:
+        raise StoreUnavailable("gone", place="here", remedy="wait")
+
+    for at_ms in (START + 1_000, START + 3_000):
+        with monkeypatch.context() as broken:
+            broken.setattr(Lease, "renew", gone)
+            hold.renew(at_ms)
+        hold.renew(at_ms + 1_000)
+    hold.release(START + 9_000)
+
+    assert len(notes) == 2
+
+
+def test_a_second_start_on_the_host_is_refused_and_names_the_first(store: Store) -> None:
+    """RULES G4, lesson 46: it exits before its first send."""
+    first = taken(store)
+
+    with pytest.raises(LeaseHeld, match="pid"):
+        taken(store)
+
+    first.release(START)
+
+
+def test_a_standby_waits_until_the_lease_is_free(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4: it takes over only after expiry + recvWindow + clock error, and says it waits."""
+    monkeypatch.setattr(leasehold, "WAIT_S", 0)
+    elsewhere(store, START)
+    free_ms = START + TTL_MS + GRACE_MS + 700
+    moments = iter([START + 1, free_ms - 1, free_ms])
+    notes: list[str] = []
+    standby = Leasehold(open_store(tmp_path), notes.append, clock_error_ms=700)
+
+    standby.take(lambda: next(moments), waits=True)
+
+    assert next(moments, None) is None
+    assert all(n.startswith("standing by") for n in notes)
+    assert notes
+    assert standby.renew(free_ms + 1).epoch == 2
+    standby.release(free_ms + 2)
+
+
+def test_who_does_not_wait_is_refused_at_once(store: Store, tmp_path: Path) -> None:
+    """RULES G4: no standby was asked for."""
+    elsewhere(store, START)
+
+    with pytest.raises(LeaseHeld, match="holds the lease"):
+        taken(open_store(tmp_path), at_ms=START + 1)
+
+
+def test_a_released_lease_is_free_at_once(store: Store, tmp_path: Path) -> None:
+    """A clean stop must not make the next start wait."""
+    taken(store).release(START + 1_000)
+
+    again = taken(open_store(tmp_path), at_ms=START + 1_001)
+
+    assert again.renew(START + 2_000) == Tenure(Rights.LEASED, 2, START + 2_000 + TTL_MS)
+    again.release(START + 3_000)
+
+
+def test_releasing_twice_or_what_was_never_taken_is_harmless(store: Store) -> None:
+    """SIGTERM may come before the lease did."""
+    notes: list[str] = []
+
+    Leasehold(store, notes.append).release(START)
+    hold = taken(store, notes)
+    hold.release(START)
+    hold.release(START + 1)
+
+    assert all("not released" in n for n in notes)
+
+
+def test_the_heartbeat_goes_with_the_renewal(store: Store) -> None:
+    """``keeper status`` reads what the last renewal wrote, also after the process is gone."""
+    hold = taken(store)
+    hold.fields = {"health": "ok"}
+
+    hold.renew(START + 1_000)
+    hold.release(START + 2_000)
+
+    beat = ReadStore.beside(store.desk).heartbeat()
+    assert beat is not None
+    assert beat["health"] == "ok"
