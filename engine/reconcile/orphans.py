@@ -27,16 +27,27 @@ def fold_orphan(
     read = observation.position.value
     if read.is_flat or read.side is None or observation.open_reports is None:
         return ledger, []
-    if ledger.life is not None:
+    if ledger.life is not None and not _may_be_ours(ledger, ledger.life, observation):
         return _following(ledger, ledger.life, read, observation, limits), []
     if (ours := _import(ledger, read, read.side, observation)) is not None:
         level = plain(ours.level_in_force)
         detail = f"{read.side} {plain(read.quantity)}, imported at level {level}"
         return _adopt(ledger, ours), [Drift(DriftKind.ORPHAN_POSITION, detail)]
+    if ledger.life is not None:
+        return _following(ledger, ledger.life, read, observation, limits), []
     life = _foreign(ledger, read, read.side, observation, limits)
     detail = f"{read.side} {plain(read.quantity)} is not ours; policy {limits.orphan}"
     ledger = replace(ledger, generation=life.generation)
     return _adopt(ledger, life), [Drift(DriftKind.ORPHAN_POSITION, detail)]
+
+
+def _may_be_ours(ledger: Ledger, life: Life, observation: Observation) -> bool:
+    """Return whether history comes only now, to a position that was taken for somebody else's.
+
+    It had to be protected before history could be read; ours keeps its own, tighter level (B2).
+    """
+    is_foreign = life.origin is Origin.ORPHAN and life.closed_ms is None
+    return is_foreign and observation.history is not None and ledger.history_read_ms is None
 
 
 def _adopt(ledger: Ledger, life: Life) -> Ledger:
@@ -80,7 +91,11 @@ def _import(
     ledger: Ledger, read: PositionReport, side: Side, observation: Observation
 ) -> Life | None:
     """Return the life of a position that own orders explain, at the tightest own level seen."""
-    own = [o for o in ledger.orders if o.role is not OrderRole.PROBE]
+    own = [
+        o
+        for o in ledger.orders
+        if o.role is not OrderRole.PROBE and o.id.decision_hash != ORPHAN_DECISION
+    ]
     if not own:
         return None
     generation = max(o.generation for o in own)

@@ -300,6 +300,37 @@ def test_a_stop_that_rested_once_fixes_the_foreign_level() -> None:
     assert kept.initial_stop == life.initial_stop
 
 
+def test_ours_is_recognised_when_history_comes_late() -> None:
+    """RULES B2, G1: protected as a stranger's first, then at the level its own orders show."""
+    blind = an_observation(position=a_position("0.013"))
+    ledger, first = imported(blind)
+    plan = make_plan(a_situation(ledger=ledger, observation=blind))
+    wide = replace(a_floor(placed(plan)[0].trigger_price or 0), terms=placed(plan)[0])
+    known = tuple(
+        replace(o, terms=replace(o.terms, client_id=replace(o.id, generation=7)))
+        for o in (a_filled_entry(), a_stop(90_500, status=CANCELLED))
+    )
+    look = lost(*known, reports=[report_of(wide)])
+
+    ledger, life = imported(look, ledger.with_order(wide))
+    plan = make_plan(a_situation(ledger=ledger, observation=look))
+
+    assert first.origin is Origin.ORPHAN
+    assert (life.origin, life.generation, life.stop_level) == (Origin.IMPORTED, 7, d(90_500))
+    assert next((t.role, t.trigger_price) for t in placed(plan)) == (PRIMARY, d(90_500))
+    assert cancelled(plan) == []
+
+
+def test_a_strangers_position_stays_a_strangers_when_history_comes_late() -> None:
+    """RULES G1: history that explains nothing changes nothing."""
+    ledger, first = imported(an_observation(position=a_position("0.5")))
+
+    after, life = imported(lost(quantity="0.5"), ledger)
+
+    assert (life.origin, life.generation) == (Origin.ORPHAN, first.generation)
+    assert after.history_read_ms == NOW
+
+
 def test_nothing_enters_beside_a_position_that_is_not_ours() -> None:
     """RULES G1: entries blocked."""
     look = replace(an_observation(position=a_position("0.5")), history=Fact((), NOW))
