@@ -123,6 +123,10 @@ class Books:
         self.is_writable = False
 
 
+_FREELY_CANCELLED = (OrderRole.ENTRY, OrderRole.EMERGENCY)
+"""Their cancels take no cover away: entries are withdrawn, the ladder re-priced, unrecorded."""
+
+
 def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
     """Return what is never sent unrecorded: what can open, and cancels of cover (RULES G5)."""
     ids: list[ClientOrderId] = []
@@ -130,7 +134,7 @@ def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
         match action:
             case PlaceOrder() if action.terms.can_open:
                 ids.append(action.terms.client_id)
-            case CancelOrder() if action.client_id.role is not OrderRole.ENTRY:
+            case CancelOrder() if action.client_id.role not in _FREELY_CANCELLED:
                 ids.append(action.client_id)
             case _:
                 pass
