@@ -57,7 +57,7 @@ class Admission:
         """Return the quantity a reducing order keeps, or refuse it (exchange reference, 3.10)."""
         switches = self._house.switches
         position = self._house.account.reducible(terms.position_side, terms.sign)
-        if not position:
+        if not position or (child_of is not None and self._is_unseen(terms.position_side)):
             raise refuse(Code.REDUCE_ONLY)
         reserves = switches.resting_reduce_only_reserves == "true"
         if child_of is not None:
@@ -70,6 +70,12 @@ class Admission:
         if child_of is not None and switches.oversize_reduce_only_child == "refused":
             raise refuse(Code.REDUCE_ONLY)
         return position
+
+    def _is_unseen(self, position_side: str) -> bool:
+        """Whether the position is too young for a triggered child to find it."""
+        house = self._house
+        opened_at = house.account.positions[position_side].opened_at
+        return house.clock.now - opened_at < house.switches.child_sync_lag_ms
 
     def reserved(self, position_side: str, sign: int) -> Decimal:
         """Return what resting reducing orders already hold of the position."""

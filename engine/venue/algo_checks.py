@@ -80,8 +80,12 @@ class AlgoChecks:
             raise refuse(Code.CLOSE_EXISTS)
 
     def _count(self, _: AlgoTerms) -> None:
-        """Refuse more open conditional orders than the account may have (-4045)."""
-        if len(self._algo.open) >= self._house.instrument.algo_orders_max:
+        """Refuse more open conditional orders than account or symbol may have (-4045)."""
+        most = self._house.instrument.algo_orders_max
+        per_symbol = self._house.switches.algo_orders_per_symbol
+        if per_symbol != "unlimited":
+            most = min(most, int(per_symbol))
+        if len(self._algo.open) >= most:
             raise refuse(Code.TOO_MANY_STOPS)
 
     def _trigger(self, terms: AlgoTerms) -> None:

@@ -99,7 +99,7 @@ class MarketRoutes:
             house.clock.exchange,
             params.whole(given, "starttime"),
             params.whole(given, "endtime"),
-            params.limit(given, 500, 1500),
+            params.limit(given, 500, int(house.switches.klines_maximum)),
         )
         width = INTERVALS[interval] * MINUTE_MS
         digits, amount = house.instrument.price_precision, house.instrument.quantity_precision

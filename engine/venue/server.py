@@ -79,7 +79,12 @@ class VenueServer:
         self.failure: BaseException | None = None
         latency = Latency(one_way_ms)
         self._latency = latency
-        self._hub = StreamHub(latency, self._live_key)
+        switches = venue.house.switches
+        self._hub = StreamHub(
+            latency,
+            self._live_key,
+            silent_without_events=switches.private_without_events == "nothing",
+        )
         self._rest = RestDoor(venue, clock, latency, self._send_pushes)
         self._admin = AdminDesk(
             venue,

@@ -81,6 +81,9 @@ class Switches:
     client_id_namespaces: str = _switch(
         "two|one", "whether clientAlgoId and newClientOrderId share a namespace", "open question 7"
     )
+    algo_orders_per_symbol: str = _switch(
+        "unlimited|10", "a limit of open conditional orders per symbol", "3.1, open question 8"
+    )
     cancel_while_triggering: str = _switch(
         "-4117|-2011|success", "answer to a cancel in TRIGGERING", "open question 9"
     )
@@ -111,10 +114,18 @@ class Switches:
     same_point_order: str = _switch(
         "path|triggers_first",
         "what one move meets: in the order of the way, or all triggers before resting orders",
-        "open question 22",
+        "not documented",
     )
     flat_position_row: str = _switch(
         "absent|present", "whether positionRisk v3 lists a flat symbol", "5.4"
+    )
+    private_without_events: str = _switch(
+        "everything|nothing",
+        "what a private stream opened without `events` delivers",
+        "4.2, open question 14",
+    )
+    klines_maximum: str = _switch(
+        "1500|1000", "the most rows klines gives, and what it is asked for", "5.1, open question 16"
     )
     close_above_market_maximum: str = _switch(
         "whole|refused", "a closePosition child above MARKET_LOT_SIZE.maxQty", "not documented"
@@ -127,6 +138,11 @@ class Switches:
     )
     gte_sync_lag_ms: int = _duration(
         0, "-4509 for this long after the fill that opened the position", "3.5, open question 13"
+    )
+    child_sync_lag_ms: int = _duration(
+        0,
+        "a triggered reduce-only child finds no position for this long after the opening fill",
+        "3.6, open question 22",
     )
     gte_cancel_lag_ms: int = _duration(
         0, "-4130 for this long after a closePosition order was cancelled", "3.5"

@@ -43,6 +43,7 @@ FLATTEN_MS = 120_000
 DURATIONS = {
     "visible_after_ms": ("1500", "9000"),  # RULES B3 b: at most 10 s
     "gte_sync_lag_ms": ("3000",),
+    "child_sync_lag_ms": ("1000",),
     "gte_cancel_lag_ms": ("1000",),
     "gte_expire_lag_ms": ("2000",),
     "trigger_delay_ms": ("500",),

@@ -190,6 +190,15 @@ def test_no_more_than_two_hundred_conditional_orders() -> None:
     assert desk.stop("SELL", "90000", "0.001").code == -4045
 
 
+def test_a_symbol_may_have_a_limit_of_its_own() -> None:
+    """Claims of 10 a symbol are from before the migration; nobody has measured since."""
+    desk = switched(algo_orders_per_symbol="10")
+    first = [desk.stop("SELL", f"9000{n}", "0.001").code for n in range(10)]
+
+    assert first == [0] * 10
+    assert desk.stop("SELL", "90000", "0.001").code == -4045
+
+
 def test_which_check_speaks_first_is_a_switch() -> None:
     """Nobody has confirmed the order of the checks (open question 18)."""
     codes = {}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.venue.api import Candle
+from engine.venue.switches import Switches
 from tests.venue.desk import SYMBOL, T0, Desk
 
 D = Decimal
@@ -162,3 +163,13 @@ def test_minutes_nobody_asked_about_are_there_all_the_same() -> None:
     rows = klines(desk)
     assert [row[0] for row in rows] == [M0 + n * MINUTE for n in range(len(rows))]
     assert len(rows) in (6, 7)
+
+
+@pytest.mark.parametrize(("maximum", "rows"), [("1500", 1500), ("1000", 1000)])
+def test_the_most_rows_are_a_switch(maximum: str, rows: int) -> None:
+    desk = Desk(switches=Switches.named({"klines_maximum": maximum}))
+    desk.wait(1600 * 60_000)
+
+    answer = desk.send("GET", "/fapi/v1/klines", symbol=SYMBOL, interval="1m", limit=1500)
+
+    assert len(answer.body) == rows

@@ -385,3 +385,19 @@ def test_the_order_of_a_childs_pushes_is_not_promised(order: str) -> None:
     )
     allowed = {"algo_first": [before], "child_first": [after], "random": [before, after]}
     assert kinds in allowed[order]
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "status", "left"), [(999, "REJECTED", "0.013"), (1000, "FINISHED", "0")]
+)
+def test_a_child_may_come_before_its_position_is_seen(
+    after_ms: int, status: str, left: str
+) -> None:
+    """Whether a stop that fires within the first second after the fill works is not measured."""
+    desk = switched(child_sync_lag_ms=1000)
+    desk.stop("SELL", "90380", "0.013", clientAlgoId="s1")
+    desk.order("BUY", "0.013")
+
+    desk.price("90300", after_ms=after_ms)
+
+    assert (desk.algo("s1")["algoStatus"], desk.position) == (status, Decimal(left))

@@ -123,6 +123,23 @@ def test_the_events_filter_is_a_real_filter(venue: Served) -> None:
     assert asyncio.run(listen()) == ("ACCOUNT_UPDATE", True)
 
 
+def test_a_private_stream_without_events_may_stay_silent() -> None:
+    """One note calls the form without a list of events flaky; then only the list is heard."""
+
+    async def listen(venue: Served) -> tuple[str, bool]:
+        key = _listen_key(venue)
+        async with (
+            _socket(venue, f"/private/ws?listenKey={key}&events=ACCOUNT_UPDATE") as one,
+            _socket(venue, f"/private/ws?listenKey={key}") as other,
+        ):
+            await _trade(venue)
+            first = await _next(one)
+            return str(first["e"]), await _is_silent(other)
+
+    with Served("--switch", "private_without_events=nothing") as venue:
+        assert asyncio.run(listen(venue)) == ("ACCOUNT_UPDATE", True)
+
+
 def test_the_combined_private_form_wraps_and_takes_a_subscription(venue: Served) -> None:
     """The official client subscribes to its listen key by name."""
 

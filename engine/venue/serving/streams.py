@@ -48,9 +48,19 @@ class Listener:
 class StreamHub:
     """Accepts sockets and hands each push to those who asked for it."""
 
-    def __init__(self, latency: Latency, live_key: Callable[[], str | None]) -> None:
-        """Fan out with `latency`; `live_key` names the listen key that is alive now."""
+    def __init__(
+        self,
+        latency: Latency,
+        live_key: Callable[[], str | None],
+        *,
+        silent_without_events: bool = False,
+    ) -> None:
+        """Fan out with `latency`; `live_key` names the listen key that is alive now.
+
+        `silent_without_events` is the switch `private_without_events`.
+        """
         self._latency = latency
+        self._silent_without_events = silent_without_events
         self._live_key = live_key
         self._listeners: list[Listener] = []
 
@@ -107,7 +117,9 @@ class StreamHub:
             if key is None or key not in listener.streams:
                 return []
             wanted = listener.streams[key]
-            return [key] if wanted is None or push.event.get("e") in wanted else []
+            if wanted is None:
+                return [] if self._silent_without_events else [key]
+            return [key] if push.event.get("e") in wanted else []
         if listener.route != _route(push.stream):
             return []
         return [name for name in _aliases(push) if name in listener.streams]
