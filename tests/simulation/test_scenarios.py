@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.simulation.expectation import differences
 from engine.simulation.scenario import play_scenario
+from engine.venue.scenario import load_scenario
 from tests.schemas import validate
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))
+TABLE = FOLDER.parent.parent / "docs" / "scenarios.md"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -21,11 +24,27 @@ def test_a_written_life_goes_as_it_is_written(file: Path) -> None:
     assert document["differences"] == []
     assert document["ok"] is True
     validate(document)
+    named = load_scenario(file).expect.get("judged", {})
+    judged = document["judged"]
+    assert isinstance(named, dict)
+    assert isinstance(judged, dict)
+    assert (judged["widened"], judged["doubled"]) == ([], [])
+    assert "naked_s" in named or judged["naked_s"] == 0
 
 
 def test_there_are_lives_to_play() -> None:
     """An empty folder would make the test above pass."""
-    assert len(FILES) >= 6
+    assert len(FILES) >= 120
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_life_says_why_and_stands_in_the_table(file: Path) -> None:
+    """Nobody finds a file that docs/scenarios.md does not name."""
+    scenario = load_scenario(file)
+
+    assert len(scenario.why) > 20
+    assert scenario.expect.keys() & {"fills", "orders", "trades"}
+    assert f"`{file.stem}`" in TABLE.read_text()
 
 
 @pytest.mark.parametrize(
@@ -82,3 +101,33 @@ def test_a_kill_that_loses_the_store_ends_like_the_life_that_was_never_killed(
     fills = document["fills"]
     assert isinstance(fills, list)
     assert [fill["role"] for fill in fills] == ["entry", "entry", "tp1", "tp2"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "differs"),
+    [
+        ("<= 1.2", 1.2, False),
+        ("<= 1.2", 1.201, True),
+        (">= 3", "3.0", False),
+        (">= 3", 2, True),
+        ("<= 1.2", None, True),
+    ],
+    ids=["at most", "more", "at least", "less", "nothing there"],
+)
+def test_a_bound_holds_a_number(expected: str, got: object, *, differs: bool) -> None:
+    """Durations and counts are promised as bounds, not as values."""
+    found = differences({"naked_s": expected}, {"naked_s": got})
+
+    assert bool(found) is differs
+
+
+def test_a_kill_at_a_call_loses_what_that_call_would_have_done(tmp_path: Path) -> None:
+    """Dead at its very first call the keeper sends nothing until it is back."""
+    text = (FOLDER / "entry_in_two_parts.yaml").read_text()
+    start, _, _ = text.partition("expect:")
+    file = tmp_path / "killed.yaml"
+    kills = "kills: [{at: 0.5, back: 200, call: 0}]\n"
+    expect = 'expect: {fills: [], placed: {}, final: {position: "0", orders: 0}}\nwhy: dead\n'
+    file.write_text(start + kills + expect)
+
+    assert play_scenario(file)["differences"] == []
