@@ -48,8 +48,14 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     if any(c.command is Command.FLATTEN for c in situation.condition.commands):
         return ExitReason.FLATTEN, "operator"
     if life.origin is Origin.ORPHAN:
-        is_unwanted = limits.orphan is OrphanPolicy.FLATTEN
-        return (ExitReason.FLATTEN, "orphan_policy") if is_unwanted else None
+        if limits.orphan is OrphanPolicy.FLATTEN:
+            return ExitReason.FLATTEN, "orphan_policy"
+        # Our stop fired and its child left a rest: its moment has passed (RULES F4, G1). Where it
+        # was taken away instead, the position is not ours to dump.
+        floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
+        is_rest = life.crossed_since_ms is not None and any(o.quantity_filled > 0 for o in floors)
+        is_uncovered = life.uncovered_quantity > 0
+        return (ExitReason.EMERGENCY, "stop_crossed") if is_rest and is_uncovered else None
     if life.crossed_since_ms is not None:
         stands_ms = now_ms - life.crossed_since_ms
         if life.uncovered_quantity > 0 or stands_ms >= limits.trigger_grace_ms:
