@@ -19,6 +19,9 @@ NO_CAUSE = "none"
 STOP_SPENT = "stop_spent"
 STOP_REMOVED = "stop_removed"
 STOP_FAILED = "stop_failed"
+FOREIGN = "foreign_position"
+IDLE_LOOK_MS = 10_000
+"""How rarely a keeper with nothing at stake looks at the position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def naked_with_causes(
         bound_ms = 0
         if cause != NO_CAUSE:
             bound_ms = pace.next_look_ms + _grew_for_ms(pictures, window, pace)
+            bound_ms += IDLE_LOOK_MS if cause == FOREIGN else 0
             shared = [span.shares_ms(window) for span in imposed]
             bound_ms += sum(s + pace.next_look_ms for s in shared if s > 0)
         found.append(Naked(window, cause, bound_ms, state_of(first)))
@@ -128,6 +132,10 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
         has_fired = cause.status in _SPENT and gone is not None and gone.role in STOPS
         return STOP_FAILED if cause.by == "exchange" and has_fired else NO_CAUSE
     own = cause.own_id if isinstance(cause, Filled) else None
+    if isinstance(cause, Filled) and own is None:
+        # Somebody opened a position of his own, or turned ours around.
+        change = cause.quantity if cause.side == "BUY" else -cause.quantity
+        return FOREIGN if (cause.position - change) * cause.position <= 0 else NO_CAUSE
     if own is None or own.role is not OrderRole.ENTRY:
         return NO_CAUSE
     # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8).

@@ -2,7 +2,8 @@
 
 Everything follows from ``random.Random`` made here of profile and seed; no clock, no global state.
 A profile says which kinds of trouble there are: ``calm`` knows kills between ticks, and nothing
-else; ``faulty`` breaks requests and kills at any call.
+else; ``faulty`` breaks requests and kills at any call; ``hostile`` adds answers that lie, refusals,
+lost stores and other hands.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
 from engine.domain.terms import WorkingPrice
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.markets import Gap, Leg, Market
-from engine.simulation.play import Calm, Fault, Happening, Kill
+from engine.simulation.play import Happening
+from engine.simulation.troubles import broken_requests, everything, kills_between_ticks
 from engine.venue.settings import VenueSettings
 
 START_MS = 1_767_607_200_000
@@ -148,70 +150,12 @@ def _wishes(chance: Random, length_ms: int) -> tuple[Wish, ...]:
         wishes.append(Wish(at_ms, chance.choice(_KINDS), chance.getrandbits(32)))
 
 
-def kills_between_ticks(chance: Random, length_ms: int) -> list[tuple[int, Happening]]:
-    """Draw a death now and then, between two ticks, the store surviving."""
-    return [
-        (chance.randrange(length_ms), Kill(dead_ms=chance.choice((0, 0, 50, 2_000, 30_000))))
-        for _ in range(chance.choice((0, 0, 1, 2)))
-    ]
-
-
-def broken_requests(chance: Random, length_ms: int) -> list[tuple[int, Happening]]:
-    """Draw broken requests, and deaths at any call, in the first four fifths of the time."""
-    lasting_ms = length_ms * 4 // 5
-    found: list[tuple[int, Happening]] = [(lasting_ms, Calm())]
-    count = chance.randint(3, 14)
-    found += [(chance.randrange(lasting_ms), Fault(_fault(chance))) for _ in range(count)]
-    for _ in range(chance.choice((0, 1, 2, 3))):
-        kill = Kill(
-            dead_ms=chance.choice((0, 0, 50, 2_000, 30_000)),
-            call=chance.randrange(12),
-            is_after=chance.random() < 0.5,
-        )
-        found.append((chance.randrange(lasting_ms), kill))
-    return found
-
-
-REQUEST_FAULTS = (
-    "reply_lost_before",
-    "reply_lost_after",
-    "timeout_before",
-    "timeout_after",
-    "refused_connection",
-    "http_503_unknown",
-    "http_503_unavailable",
-    "http_503_internal",
-    "throttled",
-    "garbage_body",
-    "slow",
-)
-_MATCHES: tuple[dict[str, str], ...] = (
-    {},
-    {"verb": "POST"},
-    {"verb": "POST", "path": "algoOrder"},
-    {"verb": "POST", "path": "/order"},
-    {"verb": "DELETE"},
-    {"verb": "GET"},
-    {"role": "entry"},
-    {"role": "stop_primary"},
-    {"role": "stop_floor"},
-    {"role": "tp1"},
-)
-
-
-def _fault(chance: Random) -> dict[str, object]:
-    fault: dict[str, object] = {
-        "kind": chance.choice(REQUEST_FAULTS),
-        "match": chance.choice(_MATCHES),
-        "times": chance.choice((1, 1, 2, 5)),
-    }
-    if fault["kind"] == "slow":
-        fault["delay_ms"] = chance.choice((300, 1_500, 4_000))
-    return fault
-
-
 PROFILES = {
     profile.name: profile
-    for profile in (Profile("calm", kills_between_ticks), Profile("faulty", broken_requests))
+    for profile in (
+        Profile("calm", kills_between_ticks),
+        Profile("faulty", broken_requests),
+        Profile("hostile", everything),
+    )
 }
 """Every profile there is, by name."""

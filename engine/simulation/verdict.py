@@ -135,7 +135,7 @@ def _flips(events: Iterable[Event]) -> Iterable[Finding]:
     held = None
     for event in events:
         if isinstance(event, Filled):
-            if held is not None and held * event.position < 0:
+            if held is not None and held * event.position < 0 and event.own_id is not None:
                 text = f"{event.client_id} took {plain(held)} to {plain(event.position)}"
                 yield Finding(event.at_ms, text)
             held = event.position
@@ -167,7 +167,12 @@ def _records(evidence: Evidence) -> Iterable[Finding]:
             ours.add(number)
             if number not in theirs or theirs[number][:2] != (fill["price"], fill["quantity"]):
                 yield Finding(0, f"fill {number} of the store is not the venue's")
-    for number in sorted(theirs.keys() - ours):
+    own = {
+        str(e["trade_id"])
+        for e in evidence.entries
+        if e["kind"] == "fill" and ClientOrderId.parse(str(e["client_id"])) is not None
+    }
+    for number in sorted(own - ours):
         yield Finding(theirs[number][2], f"fill {number} stands in no trade of the store")
 
 
