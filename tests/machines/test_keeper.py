@@ -26,6 +26,7 @@ from engine.domain.condition import Command
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import HoldOrClose, Limits
 from engine.domain.terms import Side
+from engine.exchange.budget import interval_factor
 from engine.simulation.causes import Pace, Span, naked_with_causes
 from engine.simulation.checkers import History, executed_once, never_widened
 from engine.simulation.draw import START_MS
@@ -47,7 +48,7 @@ from tests.machines.documents import (
     text_of,
 )
 
-BOUNDED = settings(max_examples=50, stateful_step_count=30)
+BOUNDED = settings(max_examples=40, stateful_step_count=30)
 QUIET_TICKS = 60
 REST_TICKS = 5
 FLATTEN_TICKS = 120
@@ -110,6 +111,7 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self.lost_stores = 0
         self.report: TickReport | None = None
         self.judged = 0
+        self.slowest = 1
 
     @initialize(
         part=parts,
@@ -334,7 +336,7 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self.judged = len(entries)
         events = read_log(entries)
         history = History(events, end_ms=self.now_ms)
-        pace = Pace(self.world.interval_ms, self.world.latency_ms)
+        pace = Pace(self.world.interval_ms * self.slowest, self.world.latency_ms)
         naked = naked_with_causes(history, pace, self.imposed)
         assert [n.finding for n in naked if n.finding is not None] == []
         assert never_widened(history).findings == ()
@@ -408,6 +410,9 @@ class KeeperBesideVenue(RuleBasedStateMachine):
     def _seen(self, report: TickReport) -> None:
         self.report = report
         self.model.learn(report)
+        used = report.situation.condition
+        # A tick of a busy account is longer, and so is "one tick" of the bounds (H4).
+        self.slowest = max(self.slowest, interval_factor(used.weight_used, used.weight_limit))
 
     def _write(self, document: dict[str, Any]) -> None:
         self.last = document
