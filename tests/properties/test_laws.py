@@ -214,7 +214,11 @@ def test_entry_and_armed_stop_never_leave_in_one_plan(situation: Situation) -> N
 
 @given(situations(side=LONG))
 def test_mirrored_situations_give_mirrored_plans(situation: Situation) -> None:
-    """Style 3.6: one rule for both sides; the mirror image is where the bug would be."""
+    """Style 3.6: one rule for both sides; the mirror image is where the bug would be.
+
+    Breakeven is left to its own table: a percentage of price is not mirrored by a reflection.
+    """
+    assume(situation.life.tp1_done_ms is None)
     mirrored = mirror(situation)
 
     plan, reflected = make_plan(situation), make_plan(mirrored)

@@ -101,6 +101,15 @@ def test_flat_without_explanation_is_believed_after_three_reads_over_ten_seconds
     assert [drift.kind for drift in drifts] == [DriftKind.PHANTOM_POSITION]
 
 
+def test_two_reads_are_not_three_however_far_apart() -> None:
+    """RULES C2: three reads agree."""
+    ledger = a_ledger(a_life(), the_usual_orders())
+    for now in (NOW, NOW + 20_000):
+        ledger, life = after(ledger, flat_look(ledger, now=now))
+
+        assert life.closed_ms is None
+
+
 def test_a_position_seen_once_ends_the_doubt() -> None:
     """RULES C2: a position that exists is believed on one read."""
     ledger = a_ledger(a_life(), the_usual_orders())
