@@ -77,6 +77,14 @@ class Open:
 
 
 OPEN: dict[tuple[str, str], Open] = {
+    ("stop_while_flat", "refused"): Open(
+        frozenset({"end", "trade_record", "covered"}),
+        "nothing is entered without a stream, so a hand's position is somebody else's: found at "
+        "the slow look of a flat keeper, protected, and left",
+        lives=frozenset(
+            {"g1_flip_by_hand", "g2_manual_add", "g2_manual_add_short", "g2_manual_cut"}
+        ),
+    ),
     ("untriggered_stops_reserve", "true"): Open(
         frozenset({"end", "no_leftovers", "trade_record"}),
         "every reduce-only close is refused (-2022) while own stops hold the whole position, and "
