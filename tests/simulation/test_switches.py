@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.venue.switches import SWITCHES
-from tests.simulation.switched import DURATIONS, lives, play, turned, usual
+from tests.simulation.switched import DURATIONS, OPEN, lives, play, turned, usual
 
 RICH = (
     "entry_in_two_parts",
@@ -57,6 +57,14 @@ def test_every_switch_is_turned() -> None:
 
     assert names == {switch.name for switch in SWITCHES}
     assert set(DURATIONS) == {switch.name for switch in SWITCHES if not switch.values}
+
+
+def test_what_is_known_to_break_is_told() -> None:
+    """Nobody should have to find it in a test."""
+    document = Path(__file__).parent.parent.parent / "docs" / "venue.md"
+    text = document.read_text(encoding="utf-8")
+
+    assert [one for one in OPEN if f"`{'='.join(one)}`" not in text] == []
 
 
 def test_a_broken_promise_is_seen() -> None:
