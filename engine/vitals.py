@@ -56,6 +56,8 @@ def vitals(report: TickReport, process: Process, overruns: int) -> dict[str, Any
         "troubles": [{"code": code, "detail": detail} for code, detail in reasons],
         "entries_allowed": not condition.halts
         and condition.rights is Rights.LEASED
+        and condition.is_store_writable
+        and not condition.is_breaker_open
         and not observation.is_hedge,
         "phase": report.ledger.phase.value,
         "decision": _decision(report),
