@@ -282,7 +282,7 @@ halt      operator       keeper halt
 halted    halted         a halt stands
 closing   closing        the position is being closed
 spent     stop_spent     the armed stop fired against nothing
-doubtful  stop_spent     the armed stop is not seen
+doubtful  stop_spent     the armed stop is not seen for long
 refused   entry_rejected the exchange refused the entry
 timeout   entry_timeout  it waited long enough
 doubt     flat_in_doubt  the position may be gone
@@ -307,7 +307,7 @@ def test_what_else_withdraws_an_entry(row: list[str]) -> None:
     elif kind == "spent":
         stop = a_stop(status=EXPIRED)
     elif kind == "doubtful":
-        stop = a_stop(doubtful_since_ms=NOW)
+        stop = a_stop(doubtful_since_ms=NOW - 30_000)
     elif kind == "refused":
         entry = an_entry(status=REJECTED, code=-2019)
     elif kind == "timeout":
