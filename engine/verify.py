@@ -2,13 +2,14 @@
 
 Invariants: a verdict needs two reads that agree, the second begun after the first had ended; what
 cannot be read is ``unknown``, never ``covered``; every open order is either counted or listed with
-the reason why not (contracts.md, verify; RULES A1, A3).
+the reason why not (contracts.md, verify; RULES A1, A3). In hedge mode each held side is judged by
+the orders that name it, and the verdict is about both (RULES H3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from engine.domain.errors import Indeterminate, Rejected
 from engine.domain.numbers import ZERO
 from engine.domain.observation import MarkQuote, Question, Topic
 from engine.domain.order import OrderReport, OrderStatus
-from engine.domain.position import PositionReport
+from engine.domain.position import HedgedPositions, PositionReport
 from engine.domain.terms import OrderType, Side
 from engine.exchange.port import Answer, Exchange
 
@@ -43,12 +44,16 @@ class CoverVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One read: position, mark price, every open order of both books, and when it was complete."""
+    """One read: position, mark price, every open order of both books, and when it was complete.
+
+    ``hedged`` are the held sides of an account in hedge mode, None in one-way mode.
+    """
 
     at_ms: int
     position: PositionReport
     mark_price: Decimal
     orders: tuple[OrderReport, ...]
+    hedged: tuple[PositionReport, ...] | None = None
 
     def agrees_with(self, other: Picture) -> bool:
         """Return whether both reads show the same position under the same orders."""
@@ -61,7 +66,8 @@ class Picture:
                 for o in self.orders
             )
         )
-        return (self.position.side, self.position.quantity, orders)
+        held = None if self.hedged is None else tuple((p.side, p.quantity) for p in self.hedged)
+        return (self.position.side, self.position.quantity, held, orders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,11 @@ class NotCounted:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The verdict with everything it rests on; ``problem`` says why it is unknown."""
+    """The verdict with everything it rests on; ``problem`` says why it is unknown.
+
+    ``sides`` are the verdicts on the held sides in hedge mode. With two of them there is no one
+    position, quantity or worst stop to name.
+    """
 
     at_ms: int
     verdict: CoverVerdict
@@ -85,6 +95,7 @@ class Verified:
     counted: tuple[OrderReport, ...] = ()
     not_counted: tuple[NotCounted, ...] = ()
     problem: str | None = None
+    sides: tuple[Verified, ...] = ()
 
 
 def verify(
@@ -120,23 +131,53 @@ def look(exchange: Exchange, patience_ms: int) -> Picture:
     for answer in (position, orders, algo_orders, mark):
         _require_answer(answer)
     if (
-        not isinstance(position.value, PositionReport)
+        not isinstance(position.value, PositionReport | HedgedPositions)
         or not isinstance(mark.value, MarkQuote)
         or not isinstance(orders.value, tuple)
         or not isinstance(algo_orders.value, tuple)
     ):
         raise Indeterminate("an answer has an unexpected shape")
     both = (*orders.value, *algo_orders.value)
+    held = position.value
     return Picture(
         max(position.at_ms, orders.at_ms, algo_orders.at_ms, mark.at_ms),
-        position.value,
+        held.one_way if isinstance(held, HedgedPositions) else held,
         mark.value.mark,
         tuple(o for o in both if isinstance(o, OrderReport)),
+        held.sides if isinstance(held, HedgedPositions) else None,
     )
 
 
 def judge(picture: Picture) -> Verified:
     """Return what one picture says about the cover; pure."""
+    if not picture.hedged:
+        return _judge_one(picture)
+    sides = tuple(
+        _judge_one(replace(picture, position=held, hedged=None)) for held in picture.hedged
+    )
+    if len(sides) == 1:
+        return replace(sides[0], sides=sides)
+    verdicts = {one.verdict for one in sides}
+    counted = tuple(order for one in sides for order in one.counted)
+    return Verified(
+        picture.at_ms,
+        verdicts.pop() if len(verdicts) == 1 else CoverVerdict.PARTLY_COVERED,
+        counted=counted,
+        not_counted=tuple(
+            _of_its_side(order, sides) for order in picture.orders if order not in counted
+        ),
+        sides=sides,
+    )
+
+
+def _of_its_side(order: OrderReport, sides: tuple[Verified, ...]) -> NotCounted:
+    """Return why an order covers nothing, as the side it names says it."""
+    said = [(one, n) for one in sides for n in one.not_counted if n.order == order]
+    named = [n for one, n in said if one.position and one.position.side is order.position_side]
+    return named[0] if named else said[0][1]
+
+
+def _judge_one(picture: Picture) -> Verified:
     position = picture.position
     side = position.side
     if side is None or position.is_flat:
@@ -179,11 +220,14 @@ def why_not(order: OrderReport, side: Side, picture: Picture) -> str | None:
 
 
 def _why_no_stop(order: OrderReport, side: Side) -> str | None:
+    if order.position_side not in (None, side):
+        return f"on the {order.position_side} side"
     if order.side is not side.closing:
         return "entry side"
     if order.type is not OrderType.STOP_MARKET:
         return f"not a stop market order but {order.type.value}"
-    if not (order.reduce_only or order.close_position):
+    # In hedge mode the pair of sides says what reduceOnly says in one-way mode.
+    if not (order.reduce_only or order.close_position or order.position_side is side):
         return "neither reduce-only nor closePosition"
     if not order.status.is_resting:
         return f"status {order.status.value}"

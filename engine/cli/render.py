@@ -94,17 +94,25 @@ def plan_text(plan: Row) -> str:
 
 def verify_text(verified: Row) -> str:
     """Return the verdict on the cover, then every order and why it counts or not."""
-    position = verified["position"]
-    held = "no position" if position is None else f"{position['side']} {position['quantity']}"
-    lines = [f"{verified['symbol']}: {str(verified['verdict']).replace('_', ' ')}, {held}"]
-    if position is not None:
-        lines.append(
-            f"covered {verified['covered_quantity']}, uncovered {verified['uncovered_quantity']}, "
-            f"worst stop {verified['worst_stop']}"
-        )
+    judged = verified["sides"] or [verified]
+    held = [_held(one["position"]) for one in judged]
+    verdict = str(verified["verdict"]).replace("_", " ")
+    mode = ", hedge mode" if verified["sides"] else ""
+    lines = [f"{verified['symbol']}: {verdict}, {' and '.join(held)}{mode}"]
+    for one, name in zip(judged, held, strict=True):
+        if one["position"] is not None:
+            side = f"{name}: " if len(judged) > 1 else ""
+            lines.append(
+                f"{side}covered {one['covered_quantity']}, "
+                f"uncovered {one['uncovered_quantity']}, worst stop {one['worst_stop']}"
+            )
     lines += [f"  counts       {_order(order)}" for order in verified["counted"]]
     lines += [f"  counts not   {o['client_id']}: {o['why']}" for o in verified["not_counted"]]
     return "\n".join(lines)
+
+
+def _held(position: Row | None) -> str:
+    return "no position" if position is None else f"{position['side']} {position['quantity']}"
 
 
 def check_text(checks: Iterable[Row]) -> str:

@@ -11,6 +11,7 @@ from engine.cli.common import credentials_of, settings_of
 from engine.cli.output import ExitCode, Output, Problem
 from engine.cli.render import verify_text
 from engine.domain.errors import Indeterminate, Unavailable
+from engine.domain.position import PositionReport
 from engine.read.documents import Document, amount, moment_of, report_document
 from engine.verify import CoverVerdict, Verified
 from engine.verify import verify as judge_cover
@@ -47,16 +48,12 @@ def verify(arguments: Namespace, output: Output) -> int:
 
 def verify_document(verified: Verified, symbol: str) -> Document:
     """Return the ``keeper/verify/1`` document."""
-    position = verified.position
-    held = None
-    if position is not None and position.side is not None and not position.is_flat:
-        held = {"side": position.side.value, "quantity": amount(position.quantity)}
     return {
         "schema": "keeper/verify/1",
         "at": moment_of(verified.at_ms),
         "symbol": symbol,
         "verdict": verified.verdict.value,
-        "position": held,
+        "position": _held(verified.position),
         "covered_quantity": amount(verified.covered_quantity),
         "uncovered_quantity": amount(verified.uncovered_quantity),
         "worst_stop": amount(verified.worst_stop),
@@ -64,4 +61,20 @@ def verify_document(verified: Verified, symbol: str) -> Document:
         "not_counted": [
             {"client_id": n.order.client_id, "why": n.why} for n in verified.not_counted
         ],
+        "sides": [
+            {
+                "verdict": one.verdict.value,
+                "position": _held(one.position),
+                "covered_quantity": amount(one.covered_quantity),
+                "uncovered_quantity": amount(one.uncovered_quantity),
+                "worst_stop": amount(one.worst_stop),
+            }
+            for one in verified.sides
+        ],
     }
+
+
+def _held(position: PositionReport | None) -> Document | None:
+    if position is None or position.side is None or position.is_flat:
+        return None
+    return {"side": position.side.value, "quantity": amount(position.quantity)}

@@ -11,7 +11,7 @@ import pytest
 from engine.domain.errors import Rejected
 from engine.domain.observation import Failure, MarkQuote, Question, Topic
 from engine.domain.order import OrderReport, OrderStatus
-from engine.domain.position import PositionReport
+from engine.domain.position import HedgedPositions, PositionReport
 from engine.domain.terms import Book, OrderSide, OrderType, Side, WorkingPrice
 from engine.exchange.port import Answer, Exchange, Value
 from engine.verify import CoverVerdict, Picture, judge, verify
@@ -130,6 +130,71 @@ def test_a_short_is_the_mirror_image() -> None:
     assert judge(picture(behind, held=held)).verdict is CoverVerdict.UNCOVERED
 
 
+LONG, SHORT = Side.LONG, Side.SHORT
+OF_LONG = replace(FLOOR, position_side=LONG)
+OF_SHORT = replace(
+    FLOOR, exchange_id="3", side=OrderSide.BUY, trigger_price=D(93000), position_side=SHORT
+)
+SIZED = replace(STOP, reduce_only=False, position_side=LONG)
+
+
+def hedged(*orders: OrderReport, sides: tuple[Side, ...] = (LONG, SHORT)) -> Picture:
+    held = tuple(replace(position(side=side), liquidation_price=None) for side in sides)
+    return replace(picture(*orders, held=position("0")), hedged=held)
+
+
+@pytest.mark.parametrize(
+    ("orders", "sides", "verdict", "each"),
+    [
+        ((OF_LONG, OF_SHORT), (LONG, SHORT), "covered", ["covered", "covered"]),
+        ((OF_LONG,), (LONG, SHORT), "partly_covered", ["covered", "uncovered"]),
+        ((), (LONG, SHORT), "uncovered", ["uncovered", "uncovered"]),
+        ((OF_SHORT,), (SHORT,), "covered", ["covered"]),
+        ((OF_SHORT,), (LONG,), "uncovered", ["uncovered"]),
+        ((SIZED,), (LONG,), "covered", ["covered"]),
+        ((replace(SIZED, quantity=D("0.005")),), (LONG,), "partly_covered", ["partly_covered"]),
+        ((OF_LONG,), (), "flat", []),
+    ],
+    ids=[
+        "each its own stop",
+        "one side without",
+        "nothing",
+        "one side held",
+        "the other side's stop",
+        "a quantity stop needs no reduceOnly there",
+        "a stop for less",
+        "neither held",
+    ],
+)
+def test_in_hedge_mode_each_held_side_is_judged_by_its_own_orders(
+    orders: tuple[OrderReport, ...], sides: tuple[Side, ...], verdict: str, each: list[str]
+) -> None:
+    """RULES H3: a stop of one side is nothing to the other."""
+    judged = judge(hedged(*orders, sides=sides))
+
+    assert judged.verdict == verdict
+    assert [one.verdict for one in judged.sides] == each
+    assert len(judged.counted) + len(judged.not_counted) == len(orders)
+
+
+def test_an_order_that_covers_no_side_is_listed_once_with_its_own_side_s_reason() -> None:
+    entry = replace(OF_SHORT, side=OrderSide.SELL)
+
+    judged = judge(hedged(entry, OF_LONG))
+
+    assert [(n.order, n.why) for n in judged.not_counted] == [(entry, "entry side")]
+
+
+def test_two_reads_of_other_sides_do_not_agree() -> None:
+    assert not hedged(sides=(LONG,)).agrees_with(hedged(sides=(SHORT,)))
+    assert not hedged(sides=()).agrees_with(hedged(sides=(SHORT,)))
+    assert hedged().agrees_with(hedged())
+
+
+def test_hedged_positions_are_read_like_any_other() -> None:
+    assert verified(Asked([hedged(OF_LONG, OF_SHORT)])) is CoverVerdict.COVERED
+
+
 @dataclass
 class Asked:
     """Answers each round of questions with the next of its pictures; None is no answer."""
@@ -148,7 +213,7 @@ class Asked:
             return tuple(Answer(q, NOW_MS, None, told) for q in questions)
         quote = MarkQuote(told.mark_price, told.mark_price, D(0), 0)
         values: dict[Topic, Value] = {
-            Topic.POSITION: told.position,
+            Topic.POSITION: told.position if told.hedged is None else HedgedPositions(told.hedged),
             Topic.OPEN_ORDERS: (),
             Topic.OPEN_ALGO_ORDERS: told.orders,
             Topic.MARK_PRICE: quote,
