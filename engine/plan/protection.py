@@ -41,7 +41,9 @@ def protect_position(situation: Situation) -> Proposal:
     if must_wait(situation, primaries, PROTECT_ATTEMPTS):
         return Proposal(holds=(Hold("protect_position", "backoff"),))
     possibly = [o for o in primaries if _possibly_rests(o)]
-    if len(possibly) >= limits.possibly_resting_max:
+    # While one is in doubt, those seen resting count as well: three in all (RULES C4, F1).
+    standing = sum(o.may_rest for o in primaries) if possibly else 0
+    if standing >= limits.possibly_resting_max:
         return Proposal(holds=(Hold("protect_position", "possibly_resting_max"),))
     working = _working_price(situation)
     price = situation.observation.working(working)

@@ -14,7 +14,7 @@ from engine.domain.action import CancelOrder, Hold, Proof
 from engine.domain.condition import Command
 from engine.domain.decision import Decided
 from engine.domain.identity import OrderRole
-from engine.domain.order import OrderStatus
+from engine.domain.order import Order, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
@@ -23,6 +23,9 @@ from engine.plan.entry import never_ran
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
 from engine.plan.refinement import asks_for_new_entry
+
+UNSEEN_MAX_MS = 10_000
+"""An accepted order is visible within this time; unseen for longer, the entry is not risked."""
 
 
 def withdraw_entry(situation: Situation) -> Proposal:
@@ -121,8 +124,14 @@ def _stop_is_spent(situation: Situation) -> bool:
         for o in stops
     )
     return was_armed and not any(
-        o.status is OrderStatus.WORKING and o.doubtful_since_ms is None for o in stops
+        o.status is OrderStatus.WORKING and not _is_long_doubtful(situation, o) for o in stops
     )
+
+
+def _is_long_doubtful(situation: Situation, stop: Order) -> bool:
+    """Return whether a stop stays unseen for longer than an accepted order may (RULES C1, B3 b)."""
+    since_ms = stop.doubtful_since_ms
+    return since_ms is not None and situation.now_ms - since_ms > UNSEEN_MAX_MS
 
 
 def _entry_was_refused(situation: Situation) -> bool:
