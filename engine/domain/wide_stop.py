@@ -55,11 +55,15 @@ def is_placeable(
 
 
 def nearest_price(side: Side, observation: Observation) -> Decimal | None:
-    """Return the price that is nearest to a stop of ``side``: last, mark, or the exit's quote."""
+    """Return the price that is nearest to a stop of ``side``: last, mark, or the exit's quote.
+
+    A side of the book that is empty is quoted as 0 and says nothing.
+    """
     prices = [p for p in (observation.last_price, observation.mark_price) if p is not None]
     if observation.quote is not None:
         quote = observation.quote.value
         prices.append(quote.bid if side is Side.LONG else quote.ask)
+    prices = [price for price in prices if price > 0]
     if not prices:
         return None
     nearest = prices[0]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.drift import Drift, DriftKind
-from engine.domain.identity import OrderRole
+from engine.domain.identity import FOREIGN_HASH, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.numbers import ZERO, plain
@@ -14,8 +14,7 @@ from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel, Zone
 from engine.domain.terms import Side
-
-ORPHAN_DECISION = "000000"
+from engine.domain.wide_stop import wide_level
 
 
 def fold_orphan(
@@ -94,7 +93,7 @@ def _import(
     own = [
         o
         for o in ledger.orders
-        if o.role is not OrderRole.PROBE and o.id.decision_hash != ORPHAN_DECISION
+        if o.role is not OrderRole.PROBE and o.id.decision_hash != FOREIGN_HASH
     ]
     if not own:
         return None
@@ -165,11 +164,11 @@ def _foreign(
     limits: Limits,
 ) -> Life:
     """Return a life for somebody else's position: one wide stop from the current mark, no more."""
-    level = _foreign_level(read, side, observation, limits)
+    level = wide_level(side, read, observation, limits)
     generation = ledger.generation + 1
     return Life(
         generation=generation,
-        decision_id=ORPHAN_DECISION,
+        decision_id=FOREIGN_HASH,
         decision_made_ms=observation.now_ms,
         origin=Origin.IMPORTED if limits.orphan is OrphanPolicy.ADOPT else Origin.ORPHAN,
         side=side,
@@ -194,27 +193,8 @@ def _following(
         return ledger
     if any(o.rested_ms is not None for o in floors):
         return ledger
-    level = _foreign_level(read, life.side, observation, limits)
+    level = wide_level(life.side, read, observation, limits)
     return ledger.with_life(replace(life, initial_stop=level))
-
-
-def _foreign_level(
-    read: PositionReport, side: Side, observation: Observation, limits: Limits
-) -> Decimal:
-    """Return ``orphan_stop_pct`` from the current mark, but inside liquidation (RULES G1)."""
-    mark = observation.mark_price or read.mark_price
-    level = mark * (1 - side.sign * limits.orphan_stop_pct / 100)
-    if read.liquidation_price is not None:
-        buffer = mark * limits.liq_buffer_pct / 100
-        inside = read.liquidation_price + side.sign * buffer
-        # So near to liquidation that the buffer does not fit: half of what is left.
-        if side.gain(inside, mark) <= 0:
-            inside = (read.liquidation_price + mark) / 2
-        level = side.tighter(level, inside)
-    instrument = observation.instrument
-    if instrument is None:
-        return level
-    return instrument.value.price_toward_less_risk(side, level)
 
 
 def _stops(ledger: Ledger, generation: int, side: Side) -> list[Order]:

@@ -239,6 +239,7 @@ LEVEL_CASES = table("""
     short  -      90760  90760.2      -      -        no place left, short
     long   -      90760  -            87000  86982.6  outside the spread
     short  -      90760  -            95000  95019.0  outside the spread, short
+    long   -      90760  -            0      88037.2  nobody bids: an empty book is no price
     long   89000  90760  -            -      89000.0  where the last one was
     short  92000  90760  -            -      92000.0  where the last one was, short
     long   89000  90760  88990        -      89000.0  where it was, still before liquidation
