@@ -192,7 +192,7 @@ def _new_life(situation: Situation, entry: Entry, zone: EffectiveZone) -> Life:
         initial_stop=zone.stop,
         zone_low=zone.low,
         zone_high=zone.high,
-        basis_price=basis_price(decision, situation.limits),
+        basis_price=basis_price(decision, situation.limits, situation.instrument),
         tp1_price=decision.tp1,
         tp2_price=decision.tp2,
         tp1_fraction=decision.tp1_fraction,

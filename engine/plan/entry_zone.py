@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Context, Decimal
 
 from engine.domain.decision import Decision
 from engine.domain.instrument import Instrument
-from engine.domain.limits import BasisPrice, Limits
+from engine.domain.limits import BasisPrice, Limits, NoSplit
 from engine.domain.numbers import ONE, ZERO
 from engine.domain.observation import Rates
 from engine.domain.terms import Side
@@ -47,10 +47,12 @@ class EffectiveZone:
     stop: Decimal
 
 
-def entry_terms(decision: Decision, limits: Limits, rates: Rates | None) -> EntryTerms | None:
+def entry_terms(
+    decision: Decision, limits: Limits, rates: Rates | None, instrument: Instrument | None = None
+) -> EntryTerms | None:
     """Return the terms of a long or short decision, None when it lacks them (flat)."""
     side = decision.side
-    basis = basis_price(decision, limits)
+    basis = basis_price(decision, limits, instrument)
     if (
         side is None
         or basis is None
@@ -73,8 +75,13 @@ def entry_terms(decision: Decision, limits: Limits, rates: Rates | None) -> Entr
     )
 
 
-def basis_price(decision: Decision, limits: Limits) -> Decimal | None:
-    """Return T of RULES E1: the target the minimum reward is measured to."""
+def basis_price(
+    decision: Decision, limits: Limits, instrument: Instrument | None = None
+) -> Decimal | None:
+    """Return T of RULES E1: the target the minimum reward is measured to.
+
+    ``weighted`` counts the planned quantities, as they will be split on the step.
+    """
     if decision.tp1 is None:
         return None
     tp2 = decision.tp1 if decision.tp2 is None else decision.tp2
@@ -84,8 +91,21 @@ def basis_price(decision: Decision, limits: Limits) -> Decimal | None:
         case BasisPrice.TP2:
             return tp2
         case BasisPrice.WEIGHTED:
-            weighted = decision.tp1 * decision.tp1_fraction + tp2 * (ONE - decision.tp1_fraction)
-            return _STORED.plus(weighted)
+            share = _tp1_share(decision, limits, instrument)
+            return _STORED.plus(decision.tp1 * share + tp2 * (ONE - share))
+
+
+def _tp1_share(decision: Decision, limits: Limits, instrument: Instrument | None) -> Decimal:
+    """Return which share of the planned quantity leaves at TP1 (RULES F6)."""
+    low, high, size = decision.zone_low, decision.zone_high, decision.size_usdt
+    if instrument is None or low is None or high is None or size is None:
+        return decision.tp1_fraction
+    quantity = instrument.floor_quantity(size / ((low + high) / 2))
+    part = instrument.floor_quantity(quantity * decision.tp1_fraction)
+    least = instrument.tradable_min
+    if part >= least and quantity - part >= least:
+        return part / quantity
+    return ONE if part >= quantity or limits.no_split is NoSplit.TP1 else ZERO
 
 
 def stop_for(terms: EntryTerms, instrument: Instrument, price: Decimal) -> Decimal:

@@ -41,7 +41,9 @@ def planned_entry(situation: Situation) -> Entry | None:
     if instrument is None:
         return Entry(decision, None, None)
     rates = situation.observation.rates
-    terms = entry_terms(decision, situation.limits, None if rates is None else rates.value)
+    terms = entry_terms(
+        decision, situation.limits, None if rates is None else rates.value, instrument
+    )
     zone = None if terms is None else effective_zone(terms, instrument)
     quantity = None
     if zone is not None and decision.size_usdt is not None:

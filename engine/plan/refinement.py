@@ -42,7 +42,7 @@ def refine(situation: Situation) -> Proposal:
         entry = planned_entry(situation)
         if entry is not None and entry.zone is not None:
             life = replace(life, zone_low=entry.zone.low, zone_high=entry.zone.high)
-        basis = basis_price(decision, situation.limits)
+        basis = basis_price(decision, situation.limits, instrument)
         life = replace(life, basis_price=basis, terms=decision.terms)
     return Proposal(life=life, holds=tuple(holds + more))
 
@@ -68,7 +68,9 @@ def asks_for_new_entry(situation: Situation, life: Life, decision: Decision) -> 
         return False
     entry, instrument = planned_entry(situation), situation.instrument
     rates = situation.observation.rates
-    terms = entry_terms(decision, situation.limits, None if rates is None else rates.value)
+    terms = entry_terms(
+        decision, situation.limits, None if rates is None else rates.value, instrument
+    )
     if entry is None or entry.zone is None or terms is None or instrument is None:
         return True
     is_legal = entry.zone.low <= life.limit_price <= entry.zone.high

@@ -132,3 +132,24 @@ def test_a_later_price_stays_inside_the_interval_of_the_fixed_stop(row: list[str
     assert terms is not None
 
     assert price_is_legal(terms, BTC, d(price), d(stop)) is (legal == "yes")
+
+
+SHARES = table("""
+size  fraction  price     why
+1200  0.5       92300     0.006 of 0.013 leave at the first
+1200  1         91600     all leaves at the first
+100   0.5       91600     one step cannot be split: all leaves at the first
+""")
+
+
+@pytest.mark.parametrize("row", SHARES, ids=ids(SHARES))
+def test_the_weighted_basis_counts_the_planned_quantities(row: list[str]) -> None:
+    """RULES E1: by planned quantities as the step splits them, not by the fraction."""
+    size, fraction, price, _ = row
+    decision = a_decision(size_usdt=d(size), tp1_fraction=d(fraction))
+    limits = Limits(basis_price=BasisPrice.WEIGHTED)
+
+    basis = basis_price(decision, limits, an_instrument())
+
+    assert basis is not None
+    assert basis.quantize(d("1")) == d(price)
