@@ -127,9 +127,9 @@ def _entry_never_filled(request: CancelOrder, grounds: Grounds) -> str | None:
     life = known.life
     if life is None or life.generation != request.client_id.generation:
         return "proof: not the current life's stop (E5)"
-    if life.opened_ms is not None or fact is None or not fact.value.is_flat:
+    if life.opened_ms is not None or fact is None or fact.value.side is life.side:
         return "proof: the position is not seen flat (E5)"
-    if known.position_quantity != 0:
+    if known.position_quantity * life.side.sign > 0:  # the other side's is not ours
         return "proof: the ledger believes in a position (E5)"
     doubtful = [o for o in known.of_life(OrderRole.ENTRY) if not _is_dead(o, fact.at_ms)]
     if doubtful:

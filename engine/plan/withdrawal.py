@@ -76,13 +76,17 @@ def disarm(situation: Situation) -> Proposal:
 
 
 def entry_never_filled(situation: Situation) -> bool:
-    """Return RULES E5's proof: entries final and empty in an earlier tick, position 0 since."""
-    position = situation.observation.position
+    """Return RULES E5's proof: entries final and empty in an earlier tick, position 0 since.
+
+    A position of the other side is somebody else's: our entry did not make it, and our stop, on
+    its entry side, covers nothing of it.
+    """
+    position, side = situation.observation.position, situation.life.side
     entries = situation.ledger.of_life(OrderRole.ENTRY)
     return (
         situation.has_picture
         and position is not None
-        and position.value.is_flat
+        and position.value.side in (None, side.opposite)
         and all(
             o.status.is_final
             and o.quantity_filled == 0
