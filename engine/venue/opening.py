@@ -23,7 +23,7 @@ from engine.venue.feeds.walk import walk_feed
 from engine.venue.scenario import Scenario, load_scenario
 from engine.venue.server import Timed
 from engine.venue.serving.clock import VenueClock, wall_ms
-from engine.venue.settings import InitialPosition, Instrument
+from engine.venue.settings import SERVED_STREAMS, InitialPosition, Instrument
 from engine.venue.switches import Switches
 
 START_PRICE = Decimal(90800)
@@ -232,6 +232,7 @@ def _settings(
         keys=keys,
         switches=chosen,
         log_limit=log_limit,
+        market_streams=SERVED_STREAMS,
     )
 
 

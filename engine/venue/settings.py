@@ -106,6 +106,19 @@ class RateLimits:
     ban_s: int = 120
 
 
+DEFAULT_STREAMS = ("markPrice@1s", "bookTicker", "aggTrade", "trade", "kline_1m")
+SERVED_STREAMS = (
+    *DEFAULT_STREAMS,
+    "depth",
+    "depth5",
+    "ticker",
+    "miniTicker",
+    "kline_5m",
+    "kline_15m",
+    "kline_1h",
+)
+"""What a venue on a port makes; in process less is enough."""
+
 DEFAULT_ROLE_LETTERS: Mapping[str, str] = {
     "entry": "e",
     "stop_primary": "s",
@@ -157,13 +170,7 @@ class VenueSettings:
     limits: RateLimits = field(default_factory=RateLimits)
     switches: Switches = field(default_factory=Switches)
     listen_key_ms: int = 60 * 60 * 1000
-    market_streams: tuple[str, ...] = (
-        "markPrice@1s",
-        "bookTicker",
-        "aggTrade",
-        "trade",
-        "kline_1m",
-    )
+    market_streams: tuple[str, ...] = DEFAULT_STREAMS
     log_prices: bool = False
     log_reads: bool = True
     log_limit: int | None = None

@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.venue import params
+from engine.venue.book_events import SHOWN_DEPTH
+from engine.venue.day import DAY_MS, day_of
 from engine.venue.routes import Route, Security, Table, Weight
-from engine.venue.text import ZERO, fixed
+from engine.venue.text import fixed
 
 if TYPE_CHECKING:
     from engine.venue.house import House
     from engine.venue.params import Parameters
 
 Json = dict[str, object]
-SHOWN_DEPTH = "10.000"
-DAY_MINUTES = 24 * 60
-DAY_MS = DAY_MINUTES * 60_000
 
 
 class TickerRoutes:
@@ -70,30 +69,26 @@ class TickerRoutes:
     def day(self, given: Parameters) -> object:
         """Tell what 24 hours of minutes did to the price."""
         house = self._house
-        market, now_ms = house.market, house.clock.exchange
+        now_ms = house.clock.exchange
         digits, amount = house.instrument.price_precision, house.instrument.quantity_precision
-        rows = market.candles.read("1m", now_ms, None, None, DAY_MINUTES)
-        first, last = rows[0].open, market.last
-        volume = sum((one.volume for one in rows), ZERO)
-        quote = sum((one.quote for one in rows), ZERO)
-        trades = market.trades
+        day = day_of(house.market, now_ms)
         row = {
             "symbol": self._symbol,
-            "priceChange": fixed(last - first, digits),
-            "priceChangePercent": fixed((last - first) / first * 100, 3),
-            "weightedAvgPrice": fixed(quote / volume if volume else last, digits),
-            "lastPrice": fixed(last, digits),
-            "lastQty": fixed(trades[-1].quantity if trades else ZERO, amount),
-            "openPrice": fixed(first, digits),
-            "highPrice": fixed(max(one.high for one in rows), digits),
-            "lowPrice": fixed(min(one.low for one in rows), digits),
-            "volume": fixed(volume, amount),
-            "quoteVolume": fixed(quote, 2),
+            "priceChange": fixed(day.change, digits),
+            "priceChangePercent": fixed(day.change_percent, 3),
+            "weightedAvgPrice": fixed(day.average, digits),
+            "lastPrice": fixed(day.last, digits),
+            "lastQty": fixed(day.last_quantity, amount),
+            "openPrice": fixed(day.open, digits),
+            "highPrice": fixed(day.high, digits),
+            "lowPrice": fixed(day.low, digits),
+            "volume": fixed(day.volume, amount),
+            "quoteVolume": fixed(day.quote, 2),
             "openTime": now_ms - DAY_MS,
             "closeTime": now_ms,
-            "firstId": trades[0].trade_id if trades else -1,
-            "lastId": trades[-1].trade_id if trades else -1,
-            "count": sum(one.count for one in rows),
+            "firstId": day.first_id,
+            "lastId": day.last_id,
+            "count": day.count,
         }
         return self._answer(given, row)
 

@@ -245,6 +245,9 @@ def test_its_streams_tell_the_account_and_the_market(venue: Served) -> None:
     assert heard["book"]["bid"] < heard["book"]["ask"]
     assert len(heard["candles"][-1]) == 6
     assert heard["public"][-1]["price"] > 90000
+    assert heard["ticker"]["last"] > 90000
+    assert len(heard["levels"]["bids"]) >= 5
+    assert heard["levels"]["bids"][0][0] < heard["levels"]["asks"][0][0]
 
 
 async def _watch(venue: Served) -> dict[str, Any]:
@@ -315,6 +318,8 @@ class _Watch:
         heard["book"] = (await exchange.watch_bids_asks([PAIR]))[PAIR]
         heard["candles"] = await exchange.watch_ohlcv(PAIR, "1m")
         heard["public"] = await exchange.watch_trades(PAIR)
+        heard["ticker"] = await exchange.watch_ticker(PAIR)
+        heard["levels"] = dict(await exchange.watch_order_book(PAIR))
 
 
 async def _listening(venue: Served) -> None:

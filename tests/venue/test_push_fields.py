@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from engine.venue.settings import SERVED_STREAMS
 from tests.venue.desk import SYMBOL, T0, Desk
-from tests.venue.forms import wrong
+from tests.venue.forms import fits, wrong
 
 PUT = {"side": "BUY", "quantity": "0.011", "price": "90010", "origClientOrderId": "e1"}
 ORDER_EVENT = (
@@ -102,12 +103,18 @@ def test_a_change_of_settings_has_its_fields() -> None:
     [
         ("bookTicker", f"{HEAD} u:i s:s ps:s b:d2 B:d3 a:d2 A:d3 st:i"),
         ("markPrice@1s", "e:s E:i s:s p:d8 ap:d8 i:d8 P:d8 r:d8 T:i st:i"),
+        ("miniTicker", "e:s E:i s:s ps:s c:d2 o:d2 h:d2 l:d2 v:d3 q:d2 st:i"),
+        (
+            "ticker",
+            "e:s E:i s:s ps:s c:d2 o:d2 h:d2 l:d2 v:d3 q:d2 st:i p:d2 P:d3 w:d2 Q:d3 O:i C:i F:i "
+            "L:i n:i",
+        ),
         ("trade", f"{HEAD} s:s t:i p:d2 q:d3 X:s m:b"),
         ("aggTrade", "e:s E:i s:s a:i p:d2 q:d3 nq:d3 f:i l:i T:i m:b st:i"),
     ],
 )
 def test_a_market_event_has_its_fields(stream: str, table: str) -> None:
-    desk = Desk()
+    desk = Desk(market_streams=SERVED_STREAMS)
     desk.price("90801")
 
     rows = [one.event for one in desk.venue.drain_pushes() if one.stream == f"btcusdt@{stream}"]
@@ -127,3 +134,47 @@ def test_a_candle_event_has_its_fields() -> None:
     table = "t:i T:i s:s i:s f:i L:i o:d2 c:d2 h:d2 l:d2 v:d3 n:i x:b q:d5 V:d3 Q:d5 B:sh"
     assert wrong(candle, table) == []
     assert (candle["t"], candle["T"]) == (T0 - T0 % 60_000, T0 - T0 % 60_000 + 59_999)
+
+
+@pytest.mark.parametrize("stream", ["depth", "depth5"])
+def test_a_book_event_has_its_fields(stream: str) -> None:
+    desk = Desk(market_streams=SERVED_STREAMS)
+    desk.price("90801")
+
+    event: Any = next(
+        one.event for one in desk.venue.drain_pushes() if one.stream == f"btcusdt@{stream}"
+    )
+
+    levels = event.pop("b") + event.pop("a")
+    assert wrong(event, f"{HEAD} s:s ps:s U:i u:i pu:i st:i") == []
+    forms = [(fits("d2", price), fits("d3", size)) for price, size in levels]
+    assert forms == [(True, True)] * 10
+
+
+def test_the_changes_of_the_book_add_up_to_the_book() -> None:
+    """A client keeps a book by the exchange's own rule: from a snapshot on, event upon event."""
+    desk = Desk(market_streams=SERVED_STREAMS)
+    desk.price("90801")
+    desk.venue.drain_pushes()
+    snapshot = desk.send("GET", "/fapi/v1/depth", symbol=SYMBOL, limit=5).body
+    book = {side: dict(snapshot[side]) for side in ("bids", "asks")}
+    last = snapshot["lastUpdateId"]
+    for price in ("90801.3", "90800.9", "91000"):
+        desk.price(price)
+
+    events: list[Any] = [
+        one.event for one in desk.venue.drain_pushes() if one.stream == "btcusdt@depth"
+    ]
+    for event in events:
+        assert event["U"] <= last <= event["u"]
+        assert event["pu"] == last
+        last = event["u"]
+        for side, name in (("bids", "b"), ("asks", "a")):
+            for level, size in event[name]:
+                book[side][level] = size
+                if size == "0":
+                    del book[side][level]
+
+    now = desk.send("GET", "/fapi/v1/depth", symbol=SYMBOL, limit=5).body
+    assert len(events) == 3
+    assert book == {side: dict(now[side]) for side in ("bids", "asks")}

@@ -25,6 +25,7 @@ UNSENT_LIMIT = 20_000
 """Messages a socket may leave unread before it is cut off."""
 
 ROUTES = ("private", "public", "market")
+_SPEEDS = ("100ms", "250ms", "500ms")
 _PUBLIC = ("bookTicker", "depth", "trade", "rpiDepth")
 
 
@@ -234,6 +235,15 @@ def _aliases(push: Push) -> list[str]:
             names.extend((push.stream.removesuffix("@1s"), "!markPrice@arr"))
     elif kind == "bookTicker":
         names.append("!bookTicker")
+    elif kind in ("ticker", "miniTicker"):
+        names.append(f"!{kind}@arr")
+    elif kind == "depth":
+        names.extend(f"{push.stream}@{speed}" for speed in _SPEEDS)
+    elif kind == "depth5":
+        # There are five levels, whatever depth is asked for.
+        depths = [push.stream.removesuffix("5") + depth for depth in ("5", "10", "20")]
+        names.extend(depths[1:])
+        names.extend(f"{name}@{speed}" for name in depths for speed in _SPEEDS)
     return names
 
 
