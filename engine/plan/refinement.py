@@ -35,6 +35,13 @@ def refine(situation: Situation) -> Proposal:
         return NOTHING
     if life.closing is not None or life.closed_ms is not None:
         return NOTHING
+    if is_own_decision(life, decision):
+        life = replace(
+            life,
+            is_trailing_enabled=decision.is_trailing_enabled,
+            trail_mode=decision.trail_mode,
+            tp1_fraction=decision.tp1_fraction,
+        )
     life = replace(life, refined_by=decision.id)
     life, holds = _targets(life, decision, instrument, price)
     life, more = _zone(life, decision, situation.limits, price)
@@ -52,10 +59,22 @@ def newer_decision(situation: Situation) -> Decision | None:
     life, decision = situation.ledger.life, situation.inbox.decision
     if life is None or life.origin is Origin.ORPHAN or decision is None:
         return None
-    if decision.side is not life.side or decision.made_ms <= life.decision_made_ms:
+    if decision.side is not life.side:
+        return None
+    if is_own_decision(life, decision):
+        return decision
+    if decision.made_ms <= life.decision_made_ms:
         return None
     is_fresh = situation.now_ms - decision.made_ms <= situation.limits.decision_stale_ms
     return decision if is_fresh else None
+
+
+def is_own_decision(life: Life, decision: Decision) -> bool:
+    """Return whether an imported life's own decision still lies in the inbox (RULES B4).
+
+    Its ids carry the decision's hash: with the store lost, the text is here all the same.
+    """
+    return life.origin is Origin.IMPORTED and decision.id == life.decision_id
 
 
 def asks_for_new_entry(situation: Situation, life: Life, decision: Decision) -> bool:
