@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from decimal import Decimal
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
@@ -159,6 +159,8 @@ def arbitrary(hint: Any) -> st.SearchStrategy[Any]:
         return exact
     if hint is ClientOrderId:
         return ids
+    if get_origin(hint) is tuple:
+        return st.lists(arbitrary(get_args(hint)[0]), max_size=3).map(tuple)
     if hint is Side or hint is OrderRole or hasattr(hint, "__members__"):
         return st.sampled_from(hint)
     return an_arbitrary(hint)
