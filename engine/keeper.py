@@ -26,6 +26,9 @@ from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import Engine, Reads, TickReport, look, tick
 
+NOT_OURS = "nothing of ours is open; the held sides of the hedge-mode account are left alone"
+"""What flatten answers where only other people's sides are held (RULES H3)."""
+
 
 class Books:
     """The store, or the last ledger in memory while it is out of reach (RULES G5).
@@ -277,4 +280,5 @@ class Keeper:
                 store.add_halt(HaltReason(action.code, action.detail, report.now_ms))
         for command in report.situation.condition.commands:
             if command.command is Command.FLATTEN and life is None:
-                store.finish_command(command.id, "flat", report.now_ms)
+                result = NOT_OURS if report.ledger.hedged else "flat"
+                store.finish_command(command.id, result, report.now_ms)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.domain.condition import Command
 from engine.domain.limits import Limits
 from engine.domain.terms import Side
+from engine.keeper import NOT_OURS
 from engine.read.replay import replay
 from engine.simulation.play import Appear, Fault, Happening, Kill, Moment, Play
 from engine.simulation.scenario import START
@@ -301,6 +303,20 @@ def test_a_position_opened_after_the_change_is_covered(stage: Maker) -> None:
     on.run(20)
 
     assert on.stops == [the_stop(SHORT)]
+
+
+def test_flatten_does_not_touch_the_sides_and_says_so(stage: Maker) -> None:
+    """An operator who reads "flat" would believe it."""
+    on = stage(LONG)
+    on.run(5)
+
+    on.world.store.add_command(Command.FLATTEN, by="me", why="x", at_ms=on.world.clock.now_ms)
+    on.run(5)
+
+    assert on.stops == [the_stop(LONG)]
+    assert on.writes == [ACCEPTED]
+    events = ReadStore.beside(on.world.store.desk).events(kinds=("operator",), limit=10)
+    assert [str(e["text"]).endswith(NOT_OURS) for e in events][-1]
 
 
 def test_a_tick_of_hedge_mode_is_replayed_from_its_record(stage: Maker) -> None:
