@@ -185,7 +185,9 @@ def _building(verbs: Verbs[_Parser]) -> None:
     demo.add_argument("--pace", type=_factor, default=1.0, help="how much faster the market moves")
     simulate = _verb(verbs, "simulate", "simulating:simulate", "the campaign, or one written life")
     simulate.add_argument("--seeds", metavar="A..B", help="first and last seed")
-    simulate.add_argument("--profile", default="calm", help="weather: calm, faulty or hostile (calm)")
+    simulate.add_argument(
+        "--profile", default="calm", help="weather: calm, faulty or hostile (calm)"
+    )
     simulate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes")
     simulate.add_argument("--scenario", type=Path, metavar="FILE", help="play this file instead")
     db = _verb(verbs, "db", "database:db", "migrations of the store")
