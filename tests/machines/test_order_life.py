@@ -54,7 +54,7 @@ class OrderLife(RuleBasedStateMachine):
     @initialize(is_entry=st.booleans(), is_known=st.booleans())
     def intend(self, is_entry: bool, is_known: bool) -> None:
         """Begin with an order of unknown fate, or one that rests."""
-        order = an_entry() if is_entry else a_stop()
+        order = replace(an_entry() if is_entry else a_stop(), dead_after_ms=NOW + 5_000)
         if not is_known:
             order = replace(order, status=UNKNOWN, rested_ms=None, seen_ms=None, exchange_id=None)
         self.first = self.before = order

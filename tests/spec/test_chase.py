@@ -455,6 +455,21 @@ def test_another_refusal_is_not_chased() -> None:
     assert (life.chasing_ms, life.withdrawing) == (None, "entry_rejected")
 
 
+def test_a_part_that_filled_is_kept_when_the_replacement_is_refused() -> None:
+    """RULES E7: margin ran out for the remainder; what filled is a position, not a chase."""
+    first = an_entry(status=CANCELLED, filled="0.004", finished_ms=NOW - 5_000)
+    refused = an_entry("0.009", revision=2, status=REJECTED, code=-2019, price=90_770)
+    life = a_life("0.004", chases=1)
+
+    plan = make_plan(
+        a_situation(life, (first, refused, a_stop(), a_floor()), decision=a_decision())
+    )
+
+    assert placed(plan, ENTRY) == []
+    assert plan.ledger.life is not None
+    assert (plan.ledger.life.chasing_ms, plan.ledger.life.withdrawing) == (None, None)
+
+
 # -- the immediate order ---------------------------------------------------------------------------
 
 FALLBACKS = table("""

@@ -325,6 +325,22 @@ def test_entries_are_blocked_at_the_limit(row: list[str]) -> None:
     assert [str(v) for v in verdicts(equity)] == row[1:3]
 
 
+def test_the_gate_blocks_at_the_limit_before_anything_is_latched() -> None:
+    """RULES H2: until income is read nothing latches, but nothing enters either."""
+    stale = a_look(950, (), income_ms=NOW - 200_000)
+
+    assert verdicts(folded(stale, before=opened())) == [REFUSE, REFUSE]
+
+
+@pytest.mark.parametrize(("wallet", "is_latched"), [(980, True), ("980.01", False)])
+def test_the_latch_closes_at_the_limit(wallet: Number, is_latched: bool) -> None:
+    """RULES H2: the limit itself counts as reached."""
+    equity = folded(a_look(wallet), before=opened())
+
+    assert equity.day is not None
+    assert equity.day.is_latched is is_latched
+
+
 def test_a_limit_once_reached_stays_reached_for_the_period() -> None:
     """RULES H2: latched; winning it back is no reason to trade on."""
     fell = a_look(949, (), at_ms=NOW)
