@@ -8,6 +8,7 @@ entries is the venue's own time, times on the wire are exchange time (the venue'
 from __future__ import annotations
 
 import json
+from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ from engine.venue.ticker_routes import TickerRoutes
 from engine.venue.values import Candle, PricePoint, Push, Reply, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engine.venue.params import Parameters
 
@@ -60,6 +61,7 @@ class Venue:
         "house",
         "limits",
         "order_routes",
+        "timed",
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class Venue:
         }
         self._feed: Iterator[PricePoint] | None = None
         self._next_point: PricePoint | None = None
+        self.timed: deque[tuple[int, Callable[[int], None]]] = deque()
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -231,14 +234,19 @@ class Venue:
     # -- time and prices -------------------------------------------------------------------------
 
     def advance(self, now_ms: int) -> None:
-        """Let time pass: due price points, triggers, funding, expiries, delayed pushes."""
+        """Let time pass: due price points, triggers, funding, expiries, delayed pushes.
+
+        What `timed` holds, oldest first, happens at its own moment, behind all else of that moment,
+        however late this call comes.
+        """
         clock = self.house.clock
         while True:
             point = self._next_point
             point_at = FAR if point is None else point.at_ms
             timer_at = clock.next_due()
             funding_at = self.funding.due_at()
-            due = min(point_at, timer_at, funding_at)
+            timed_at = self.timed[0][0] if self.timed else FAR
+            due = min(point_at, timer_at, funding_at, timed_at)
             if due > now_ms:
                 break
             clock.move_to(due)
@@ -248,8 +256,11 @@ class Venue:
             elif due == timer_at:
                 what, arguments = clock.take()
                 self._run(what, arguments)
-            else:
+            elif due == funding_at:
                 self.funding.charge()
+            else:
+                _, act = self.timed.popleft()
+                act(due)
         clock.move_to(now_ms)
         outbox = self.house.outbox
         if outbox.listen_key is not None and clock.now >= outbox.key_until_ms:

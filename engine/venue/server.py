@@ -12,10 +12,10 @@ import logging
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -73,7 +73,8 @@ class VenueServer:
         self._clock = clock
         self._host, self._port = host, port
         self._books = books
-        self._timed = deque(sorted(timed, key=lambda one: one.at_ms))
+        for one in sorted(timed, key=lambda one: one.at_ms):
+            venue.timed.append((one.at_ms, partial(self._play, one)))
         self._stop = asyncio.Event()
         self._feed_error: str | None = None
         self.failure: BaseException | None = None
@@ -178,8 +179,6 @@ class VenueServer:
     async def _tick(self) -> None:
         while True:
             now_ms = self._clock.now_ms()
-            while self._timed and self._timed[0].at_ms <= now_ms:
-                self._play(self._timed.popleft(), now_ms)
             try:
                 self._venue.advance(now_ms)
             except RecordingError as error:
@@ -239,7 +238,7 @@ class VenueServer:
             "one_way_ms": self._latency.one_way_ms,
             "sockets": self._hub.listening,
             "feed_error": self._feed_error,
-            "timed_left": len(self._timed),
+            "timed_left": len(self._venue.timed),
         }
 
 

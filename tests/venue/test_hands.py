@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.venue.desk import SYMBOL, Desk, long_desk
+from engine.venue.api import PricePoint
+from tests.venue.desk import SYMBOL, T0, Desk, long_desk
 
 STOP_ID, ENTRY_ID = "kp7f3aq2001s001", "kp7f3aq2001e001"
 
@@ -135,3 +136,17 @@ def test_after_a_request_the_exchange_acts_in_its_own_name() -> None:
         ("NEW", "api"),
         ("TRADE", "exchange"),
     ]
+
+
+def test_what_is_timed_happens_at_its_moment_however_late_time_is_asked_for() -> None:
+    """A busy server looks seldom; a hand at 3 s must not buy at the price of 4 s."""
+    desk = Desk()
+    points = [PricePoint(T0 + 2000, Decimal(90500)), PricePoint(T0 + 4000, Decimal(91000))]
+    desk.venue.feed_from(iter(points))
+    hand = {"do": "market", "side": "buy", "quantity": "0.003"}
+    desk.venue.timed.append((T0 + 3000, lambda now_ms: desk.venue.hand(hand, now_ms)))
+
+    desk.wait(10_000)
+
+    assert [(fill["at_ms"], fill["price"]) for fill in desk.log("fill")] == [(T0 + 3000, "90500.1")]
+    assert not desk.venue.timed
