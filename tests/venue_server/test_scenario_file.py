@@ -181,5 +181,5 @@ def test_every_scenario_of_the_project_can_be_read() -> None:
 
     assert len(scenarios) >= 6
     for scenario in scenarios:
-        assert len(scenario.why) > 30, scenario.name
+        assert len(scenario.why.split()) >= 4, scenario.name
         assert scenario.expect["final"], scenario.name
