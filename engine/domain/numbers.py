@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+_PRICE = decimal.Context(prec=15)
 
 
 def install_decimal_rules() -> None:
@@ -31,6 +32,11 @@ def floor_to(value: Decimal, increment: Decimal) -> Decimal:
 def ceil_to(value: Decimal, increment: Decimal) -> Decimal:
     """Return the smallest multiple of ``increment`` that is not below ``value``."""
     return (value / increment).to_integral_value(ROUND_CEILING) * increment
+
+
+def as_price(value: Decimal) -> Decimal:
+    """Return a computed price, such as an average, with as many digits as the store can order."""
+    return _PRICE.plus(value)
 
 
 def plain(value: Decimal) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import NOT_SENT, Ledger, PastLife
 from engine.domain.limits import Limits
-from engine.domain.numbers import ZERO, plain
+from engine.domain.numbers import ZERO, as_price, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
 
-_STORED = Context(prec=15)
 CLEAN_READS = 2
 INCOME_WAIT_MS = 60_000
 FUNDING_KINDS = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
@@ -64,7 +63,7 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
         return ledger
     candles = () if observation.candles is None else observation.candles.value
     # An average has any number of digits; the store keeps as many of a price as it can order.
-    entry = None if life.entry_price is None else _STORED.plus(life.entry_price)
+    entry = None if life.entry_price is None else as_price(life.entry_price)
     prices = [p for p in (observation.last_price, entry) if p is not None and p > 0]
     for candle in candles:
         if candle.open_ms > life.opened_ms:

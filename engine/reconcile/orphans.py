@@ -9,7 +9,7 @@ from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import FOREIGN_HASH, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits, OrphanPolicy
-from engine.domain.numbers import ZERO, plain
+from engine.domain.numbers import ZERO, as_price, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel, Zone
@@ -129,7 +129,7 @@ def _import(
         side=side,
         armed_ms=min(o.intended_ms for o in (*stops, *entries)),
         planned_quantity=read.quantity,
-        limit_price=read.entry_price,
+        limit_price=as_price(read.entry_price),
         initial_stop=widest,
         tp1_price=next((o.terms.trigger_price for o in tp1), None),
         tp2_price=runner if isinstance(runner, Decimal) else None,
@@ -174,7 +174,7 @@ def _foreign(
         side=side,
         armed_ms=observation.now_ms,
         planned_quantity=ZERO,
-        limit_price=read.entry_price,
+        limit_price=as_price(read.entry_price),
         initial_stop=level,
         stop_reason="orphan",
         quantity=read.quantity,

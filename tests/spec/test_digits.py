@@ -10,12 +10,31 @@ from decimal import Decimal
 
 import pytest
 
+from engine.domain.ledger import Ledger
 from engine.domain.limits import BasisPrice, Limits
+from engine.domain.observation import Fact
+from engine.domain.position import Origin
 from engine.domain.terms import Side
 from engine.plan.entry_zone import basis_price
 from engine.reconcile.life import fold_prices
+from engine.reconcile.settle import reconcile
 from engine.store.exact import ORDERED_DIGITS, check_exact
-from tests.builders import LONG, SHORT, a_decision, a_ledger, a_life, d, on, seen
+from engine.store.store import Store
+from tests.builders import (
+    LONG,
+    NOW,
+    SHORT,
+    a_decision,
+    a_ledger,
+    a_life,
+    a_position,
+    a_stop,
+    an_observation,
+    d,
+    on,
+    report_of,
+    seen,
+)
 
 ENDLESS = Decimal(272_400) / 3 + Decimal(1) / 3
 
@@ -31,6 +50,31 @@ def test_an_endless_average_price_leaves_prices_the_store_takes(side: Side) -> N
     assert None not in (life.best_price, life.worst_price)
     check_exact(life.best_price, ORDERED_DIGITS)
     check_exact(life.worst_price, ORDERED_DIGITS)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "not ours"])
+def test_a_position_without_a_ledger_is_written_down_whatever_it_cost_on_average(
+    side: Side, is_ours: bool
+) -> None:
+    """RULES B4, G1: after losing the store the keeper must be able to write, or it stays stuck."""
+    orders = [a_stop(on(side, 90_380), side=side)] if is_ours else []
+    look = an_observation(
+        position=a_position("0.012", side, entry_price=ENDLESS),
+        reports=[report_of(o) for o in orders],
+        price=on(side, 90_760),
+        history=Fact((), NOW),
+    )
+    store = Store.open("sqlite://", account="spec", symbol="BTCUSDT")
+
+    ledger, _ = reconcile(Ledger(), look, Limits())
+    store.record_outcomes(NOW, Ledger(), ledger, ())
+
+    assert ledger.life is not None
+    assert ledger.life.entry_price == ENDLESS
+    assert (ledger.life.origin is Origin.ORPHAN) is not is_ours
+    assert store.recall().life == ledger.life
+    store.close()
 
 
 def test_a_weighted_basis_price_is_one_the_store_takes() -> None:
