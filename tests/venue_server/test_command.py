@@ -15,6 +15,7 @@ import pytest
 from binance.exceptions import BinanceAPIException
 
 from engine.venue.books import BOOKS_FILE
+from engine.venue.switches import SWITCHES
 from tests.schemas import validate
 from tests.venue_server.served import Served, ended
 
@@ -215,7 +216,8 @@ def test_the_switches_are_listed() -> None:
     rows = document["switches"]
     assert isinstance(rows, list)
     assert code == 0
-    assert "stop_while_flat" in [row["name"] for row in rows]
+    assert [row["name"] for row in rows] == [switch.name for switch in SWITCHES]
+    assert all(row["meaning"] and row["reference"] for row in rows)
 
 
 def test_a_switch_changes_the_venue() -> None:
