@@ -15,7 +15,7 @@ from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.limits import Limits
 from engine.domain.numbers import ONE, ZERO
-from engine.domain.observation import Quote
+from engine.domain.observation import Quote, Rates
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
@@ -46,16 +46,20 @@ def chase_entry(situation: Situation) -> Proposal:
     return _replace(situation, life, instrument, entries)
 
 
-def legal_interval(life: Life, limits: Limits, instrument: Instrument) -> tuple[Decimal, Decimal]:
+def legal_interval(
+    life: Life, limits: Limits, instrument: Instrument, rates: Rates | None = None
+) -> tuple[Decimal, Decimal]:
     """Return stop-side and target-side end of the prices a later entry may have (RULES E1).
 
     Long: [max(zone_low, S/(1-m)), min(zone_high, (T + R*S)/(1+R))], rounded inside; short mirrored.
-    The ends may be crossed: then no price is legal.
+    Where fees are counted they shrink the reward. The ends may be crossed: no price is legal then.
     """
     side, sign, stop = life.side, life.side.sign, life.initial_stop
     m, r = limits.stop_distance_min_pct / 100, limits.rr_minimum
     near = stop / (ONE - sign * m)
     far = ((life.basis_price or stop) + r * stop) / (ONE + r)
+    if limits.rr_with_fees and rates is not None:
+        far *= (ONE - sign * rates.taker) / (ONE + sign * rates.maker)
     low, high = life.zone_low, life.zone_high
     if low is not None and high is not None:
         near = side.tighter(near, low if sign > 0 else high)
@@ -128,7 +132,9 @@ def _next_price(
 ) -> tuple[Decimal, TimeInForce] | None:
     """Return the next legal price and its force: chase, then one bounded IOC, then nothing."""
     quote, limits = situation.observation.quote, situation.limits
-    near, far = legal_interval(life, limits, instrument)
+    rates = situation.observation.rates
+    fees = None if rates is None else rates.value
+    near, far = legal_interval(life, limits, instrument, fees)
     if quote is None or life.side.gain(near, far) < 0:
         return None
     joining = quote.value.bid if life.side is Side.LONG else quote.value.ask

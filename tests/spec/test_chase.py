@@ -15,13 +15,13 @@ import pytest
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
-from engine.domain.observation import Fact, Quote
+from engine.domain.observation import Fact, Quote, Rates
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life
 from engine.domain.situation import Situation
 from engine.domain.terms import OrderSide, OrderType, Side, TimeInForce
 from engine.plan.chase import POST_ONLY_REFUSED, legal_interval
-from engine.plan.entry_zone import EntryTerms, price_is_legal
+from engine.plan.entry_zone import EntryTerms, price_is_legal, reward_covers_risk
 from engine.plan.planner import make_plan
 from engine.reconcile.settle import reconcile
 from tests.builders import (
@@ -234,6 +234,23 @@ def test_the_ends_of_the_interval_are_legal_and_one_tick_beyond_is_not(
     assert legal == [steps == 0] * 2
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_where_fees_count_they_count_for_a_chase_too(side: Side, steps: int) -> None:
+    """RULES E1: the option that shrinks the first price's zone shrinks the later ones'."""
+    stop, fees = on(side, 90_500), Rates(d("0.0002"), d("0.0005"))
+    zone = sorted((on(side, 90_000), on(side, 91_500)))
+    life = a_life("0", side=side, initial_stop=stop, zone_low=zone[0], zone_high=zone[1])
+    terms = EntryTerms(
+        side, zone[0], zone[1], stop, on(side, 91_600), d("0.0035"), d(2), fees.maker, fees.taker
+    )
+
+    _, far = legal_interval(life, Limits(rr_with_fees=True), an_instrument(), fees)
+
+    beyond = far + side.sign * d("0.1") * steps
+    assert reward_covers_risk(terms, beyond, stop) is (steps == 0)
+
+
 NEXT = table("""
 joining  price    why
 90770    90770    joins the best price
@@ -256,6 +273,13 @@ def test_a_chase_joins_the_market_inside_its_interval(row: list[str]) -> None:
         d("0.013"),
         TimeInForce.GTC,
     )
+
+
+def test_a_chase_with_fees_counted_stops_short_of_the_one_without() -> None:
+    """RULES E1: S with fees 0.02/0.05 %: 90723.1, not 90786.6."""
+    plan = make_plan(chasing(joining=90_900, limits=Limits(rr_with_fees=True)))
+
+    assert [t.price for t in placed(plan, ENTRY)] == [d("90723.1")]
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
