@@ -112,6 +112,7 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self.report: TickReport | None = None
         self.judged = 0
         self.slowest = 1
+        self.coming: tuple[int, Decimal | None] | None = None
 
     @initialize(
         part=parts,
@@ -150,6 +151,7 @@ class KeeperBesideVenue(RuleBasedStateMachine):
             latency_ms=latency_ms,
             listener=self._seen,
         )
+        self.world.meanwhile = self._meanwhile
         self._run(2)
         self._trade(idea, 0)
 
@@ -218,6 +220,31 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self._meet(beyond)
         self._run(looks)
 
+    @precondition(lambda self: self._rests(OrderRole.ENTRY))
+    @rule(away=st.integers(5, 300), again=st.integers(1, 3))
+    def tease(self, away: int, again: int) -> None:
+        """The price touches the entry, runs away so that it is chased, and comes back."""
+        for _ in range(again):
+            self._meet(0)
+            self._run(1)
+            self._away(away)
+            self._run(6)
+        self._meet(0)
+        self._run(1)
+
+    @precondition(lambda self: self._rests(OrderRole.ENTRY))
+    @rule(after_ms=st.integers(0, 1_200), how=st.sampled_from(["tp1", "away", "flat"]))
+    def race(self, after_ms: int, how: str) -> None:
+        """The entry loses its reason and fills a moment later, between two requests perhaps."""
+        entry = self._entry_price()
+        if how == "flat" and self.last is not None:
+            nothing = dict.fromkeys(("entry_zone", "sl", "tp1", "tp2"))
+            self._put(text_of({**self.last, "action": "flat", **nothing}, self.now_ms))
+        else:
+            self._away(2_000 if how == "tp1" else 9_000)
+        self.coming = (self.now_ms + after_ms, entry)
+        self._run(3)
+
     @precondition(lambda self: self.held != 0 and self.goals)
     @rule(
         to=st.sampled_from(["stop", "tp1", "tp1", "tp2", "zone", "level"]),
@@ -274,6 +301,23 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         quantity = min(steps * MINIMUM_LEFT, abs(self.held))
         side = "SELL" if self.held > 0 else "BUY"
         self._hand(do="market", side=side, quantity=quantity, reduce_only="true")
+        self._run(2)
+
+    @precondition(lambda self: self.held != 0 and self.goals)
+    @rule(looks=st.integers(5, 9))
+    def close_by_hand_and_tempt(self, looks: int) -> None:
+        """Somebody closes; the price stays where the same decision would enter again (D2)."""
+        entry = self.report.ledger.life.limit_price  # type: ignore[union-attr]
+        self._hand(do="close")
+        self._run(looks)
+        self._move(entry, 0)
+        self._run(5)
+
+    @rule()
+    def strip_by_hand(self) -> None:
+        """Somebody cancels every stop of ours at once."""
+        self._hand(do="cancel", role="stop_primary")
+        self._hand(do="cancel", role="stop_floor")
         self._run(2)
 
     @precondition(lambda self: self.held != 0 and self._rests(OrderRole.STOP_FLOOR))
@@ -400,12 +444,37 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self._run(1)
 
     def _meet(self, beyond: int) -> None:
-        for order in self.venue.book.open.values():
-            own = ClientOrderId.parse(order.client_id)
-            if own is not None and own.role is OrderRole.ENTRY:
-                sign = 1 if order.side == "BUY" else -1
-                self._move(order.price - sign * beyond * d("0.1"), 0)
-                return
+        price = self._entry_price()
+        if price is not None:
+            self._move(price - self._entry_sign() * beyond * d("0.1"), 0)
+
+    def _away(self, ticks: int) -> None:
+        self._move(self.price + self._entry_sign() * ticks * d("0.1"), 0)
+
+    def _entry_price(self) -> Decimal | None:
+        prices = [price for price, _ in self._entries()]
+        return prices[0] if prices else None
+
+    def _entry_sign(self) -> int:
+        return next((sign for _, sign in self._entries()), 1)
+
+    def _entries(self) -> list[tuple[Decimal, int]]:
+        """Return price and sign of our resting entries."""
+        return [
+            (order.price, 1 if order.side == "BUY" else -1)
+            for order in self.venue.book.open.values()
+            if (own := ClientOrderId.parse(order.client_id)) is not None
+            and own.role is OrderRole.ENTRY
+        ]
+
+    def _meanwhile(self, now_ms: int) -> None:
+        """Let a price come that was put on its way, between two requests if it is due then."""
+        if self.coming is None or self.coming[0] > now_ms:
+            return
+        at_ms, price = self.coming
+        self.coming = None
+        if price is not None:
+            self.venue.set_price(price, max(at_ms, self.now_ms), quantity=self.part)
 
     def _seen(self, report: TickReport) -> None:
         self.report = report
