@@ -7,6 +7,7 @@ told to flatten it leaves nothing behind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ from engine.simulation.world import World
 from engine.tick import TickReport
 from engine.venue.api import Venue
 from engine.venue.settings import VenueSettings
+from engine.venue.values import Reply
 from tests.builders import d
 from tests.machines.documents import (
     BROKEN,
@@ -56,6 +58,20 @@ PRIMARIES_MAX = 3
 MINIMUM_LEFT = d("0.001")
 
 parts = st.sampled_from([None, "0.001", "0.004", "0.02"])
+
+
+class RacingWorld(World):
+    """A world in which something may happen just before a cancel reaches the venue."""
+
+    before_cancel: Callable[[], None] | None = None
+
+    def _handle(
+        self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
+    ) -> Reply:
+        if verb == "DELETE" and self.before_cancel is not None:
+            happening, self.before_cancel = self.before_cancel, None
+            happening()
+        return super()._handle(verb, path, query, body, key, now_ms)
 
 
 class Model:
@@ -143,7 +159,7 @@ class KeeperBesideVenue(RuleBasedStateMachine):
             on_opposite=reaction,
             post_only=post_only,
         )
-        self.world = World(
+        self.world = RacingWorld(
             self.venue,
             self.inbox,
             limits,
@@ -233,17 +249,24 @@ class KeeperBesideVenue(RuleBasedStateMachine):
         self._run(1)
 
     @precondition(lambda self: self._rests(OrderRole.ENTRY))
-    @rule(after_ms=st.integers(0, 1_200), how=st.sampled_from(["tp1", "away", "flat"]))
-    def race(self, after_ms: int, how: str) -> None:
-        """The entry loses its reason and fills a moment later, between two requests perhaps."""
+    @rule(
+        after_ms=st.one_of(st.none(), st.integers(0, 1_200)),
+        how=st.sampled_from(["tp1", "away", "flat"]),
+    )
+    def race(self, after_ms: int | None, how: str) -> None:
+        """The entry loses its reason, and fills a moment later or just before its cancel."""
         entry = self._entry_price()
         if how == "flat" and self.last is not None:
             nothing = dict.fromkeys(("entry_zone", "sl", "tp1", "tp2"))
             self._put(text_of({**self.last, "action": "flat", **nothing}, self.now_ms))
         else:
             self._away(2_000 if how == "tp1" else 9_000)
-        self.coming = (self.now_ms + after_ms, entry)
+        if after_ms is None:
+            self.world.before_cancel = lambda: self._move(entry or self.price, 0)
+        else:
+            self.coming = (self.now_ms + after_ms, entry)
         self._run(3)
+        self.world.before_cancel = None
 
     @precondition(lambda self: self.held != 0 and self.goals)
     @rule(
