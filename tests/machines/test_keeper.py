@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -41,6 +42,7 @@ from tests.builders import d
 from tests.machines.documents import (
     BROKEN,
     REFINEMENTS,
+    Idea,
     M,
     R,
     broken,
@@ -619,3 +621,27 @@ class KeeperBesideVenue(RuleBasedStateMachine):
 
 KeeperBesideVenue.TestCase.settings = BOUNDED if settings().derandomize else settings()
 TestKeeperBesideVenue = KeeperBesideVenue.TestCase
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("how", ["away", "flat"])
+def test_a_fill_just_before_its_cancel_finds_the_stop_in_place(side: Side, how: str) -> None:
+    """RULES E5: the one race the machine must not leave to chance."""
+    machine = KeeperBesideVenue()
+    idea = Idea(side, 300, 300, 3_000, 9_000, 500, 600, 3, "0.5", "0.7", has_zone=False)
+    try:
+        machine.begin(part=None, closes=False, latency_ms=20, post_only=False, idea=idea)
+        machine._run(2)
+        if machine.held != 0:
+            machine._hand(do="close")
+        machine._run(12)
+        machine._write(idea.document(machine.price))
+        machine._run(2)
+        assert machine._rests(OrderRole.ENTRY)
+
+        machine.race(after_ms=None, how=how)
+
+        assert machine.held != 0
+        machine.the_promises_hold()
+    finally:
+        machine.teardown()
