@@ -25,6 +25,7 @@ from engine.domain.ledger import Ledger
 from engine.domain.numbers import plain
 from engine.domain.order import Fill, Order, OrderReport, OrderTerms
 from engine.domain.position import StopLevel
+from engine.domain.reasons import GATES
 from engine.domain.terms import Book, OrderType, WorkingPrice
 
 Document = dict[str, object]
@@ -146,7 +147,7 @@ def plan_document(
         else [plain(end) for end in plan.effective_zone],
         "entry_allowed": bool(plan.gates)
         and all(g.verdict in (Verdict.PASS, Verdict.SHRINK) for g in plan.gates),
-        "gates": [gate_document(gate) for gate in plan.gates],
+        "gates": [gate_document(gate) for gate in plan.gates or _unchecked(ledger)],
         "drifts": [{"kind": d.kind.value, "detail": d.detail} for d in drifts],
         "actions": [action_document(action, ledger) for action in plan.actions],
         "holds": [
@@ -154,6 +155,14 @@ def plan_document(
         ],
         "next": [{"reason": n.reason, "when": n.when, "then": n.then} for n in plan.nexts],
     }
+
+
+def _unchecked(ledger: Ledger) -> list[GateResult]:
+    """Return every gate as not checked, with why nobody asked for an entry (RULES E3)."""
+    why = "no decision asks for an entry"
+    if ledger.life is not None:
+        why = f"{ledger.phase}: a life is under way"
+    return [GateResult(code, Verdict.NOT_CHECKED, detail=why) for code in GATES]
 
 
 def gate_document(gate: GateResult) -> Document:
