@@ -62,6 +62,9 @@ ONE_LOOK = frozenset(
 )
 """Switches whose other value is a cause of RULES B's table, with the bound of one look."""
 
+STRETCHED = frozenset({"visible_after_ms"})
+"""Looking for what is not shown yet spends weight, and the tick stretches to 3 s (RULES H4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Open:
@@ -76,7 +79,16 @@ class Open:
         return not self.lives or life in self.lives
 
 
+_UNSEEN_TRADE = Open(
+    frozenset({"trade_record"}),
+    "entry and stop fill in one move and no trade is to be seen yet: the life is closed without "
+    "its fills, and nobody asks for them later",
+    lives=frozenset({"gap_over_entry_and_stop", "gap_over_entry_and_stop_when_triggers_act_first"}),
+)
+
 OPEN: dict[tuple[str, str], tuple[Open, ...]] = {
+    ("visible_after_ms", "1500"): (_UNSEEN_TRADE,),
+    ("visible_after_ms", "9000"): (_UNSEEN_TRADE,),
     ("stop_while_flat", "refused"): (
         Open(
             frozenset({"end", "trade_record", "covered"}),
@@ -158,7 +170,9 @@ def play(path: Path, switch: str, value: str) -> Found:
     """Play one life with one switch turned and judge it against the promises."""
     scenario = load_scenario(path)
     named = {**scenario.switches, switch: value}
-    mine = _judged(replace(scenario, switches=named), allow_look=switch in ONE_LOOK)
+    mine = _judged(
+        replace(scenario, switches=named), looks=3 if switch in STRETCHED else switch in ONE_LOOK
+    )
     if mine:
         before = {kind for kind, _ in usual(path)}
         mine = [(kind, text) for kind, text in mine if kind not in before]
@@ -168,10 +182,10 @@ def play(path: Path, switch: str, value: str) -> Found:
 @cache
 def usual(path: Path) -> tuple[tuple[str, str], ...]:
     """Return the breaches a life shows under the default switches."""
-    return tuple(_judged(load_scenario(path), allow_look=False))
+    return tuple(_judged(load_scenario(path), looks=0))
 
 
-def _judged(scenario: Scenario, *, allow_look: bool) -> list[tuple[str, str]]:
+def _judged(scenario: Scenario, *, looks: int) -> list[tuple[str, str]]:
     """Return the breaches of one life: the checker, and what it says."""
     start = START if scenario.start is None else scenario.start.astimezone(UTC)
     start_ms = int(start.timestamp() * 1000)
@@ -192,7 +206,7 @@ def _judged(scenario: Scenario, *, allow_look: bool) -> list[tuple[str, str]]:
             found = _at_the_end(scenario, world, start_ms)
             _flatten(course, world, start_ms)
             found += _after_flatten(world)
-            found += _promises(course, world, scenario, allow_look=allow_look)
+            found += _promises(course, world, scenario, looks=looks)
         except Exception as error:  # noqa: BLE001 - a keeper that breaks is a finding, not an end
             return [("broke", f"{type(error).__name__}: {error}")]
         finally:
@@ -241,7 +255,7 @@ def _is_over(report: TickReport) -> bool:
 
 
 def _promises(
-    course: Play, world: World, scenario: Scenario, *, allow_look: bool
+    course: Play, world: World, scenario: Scenario, *, looks: int
 ) -> list[tuple[str, str]]:
     """Return what the checkers find in the venue's log."""
     entries = world.venue.log_after(0)
@@ -261,7 +275,7 @@ def _promises(
         for v in violations
         if v.checker != "covered"
     ]
-    bound_ms = pace.next_look_ms if allow_look else 0
+    bound_ms = pace.next_look_ms + (looks - 1) * pace.interval_ms if looks else 0
     for one in naked:
         allowed_ms = max(one.bound_ms, bound_ms)
         if one.finding is not None and one.window.duration_ms > allowed_ms:
