@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.config.model import KNOWN_URLS, Mode, Settings
 from engine.domain.errors import InvalidInput
+from engine.domain.limits import TargetStyle
 
 _SECRET = re.compile(r"secret|passw|token|api_?key|private_?key", re.IGNORECASE)
 _KEEP_OUT = (
@@ -233,6 +234,14 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
             exchange.rest_url,
             f"this is the live exchange, and mode says {settings.mode.value}",
             "set mode: live and live.acknowledge, or another URL",
+        ),
+        (
+            settings.mode is not Mode.LIVE or settings.targets.tp1_style is TargetStyle.TRIGGER,
+            "targets.tp1_style",
+            settings.targets.tp1_style.value,
+            "whether a resting reduce-only limit starves a stop's order is not settled for live "
+            "accounts (RULES F6)",
+            "use trigger",
         ),
         (
             settings.mode is not Mode.LIVE or settings.live.acknowledge is not None,

@@ -11,7 +11,16 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.domain.limits import BasisPrice, HoldOrClose, KeepOrClose, Limits, NoSplit, OrphanPolicy
+from engine.domain.limits import (
+    BasisPrice,
+    DrawdownScope,
+    HoldOrClose,
+    KeepOrClose,
+    Limits,
+    NoSplit,
+    OrphanPolicy,
+    TargetStyle,
+)
 from engine.domain.numbers import plain
 from engine.domain.terms import WorkingPrice
 
@@ -66,6 +75,7 @@ class Risk(Group):
     weekly_drawdown_limit_pct: Annotated[Decimal, Field(ge=-100, lt=0)] = (
         RULES.weekly_drawdown_limit_pct
     )
+    drawdown_scope: DrawdownScope = RULES.drawdown_scope
     trades_per_day_max: Annotated[int, Field(ge=0, le=1000)] = RULES.trades_per_day_max
     isolated: bool = RULES.is_isolated
     block_on_foreign_orders: bool = RULES.block_on_foreign_orders
@@ -105,6 +115,7 @@ class Targets(Group):
     """What happens at the targets (RULES F4, F6, F9)."""
 
     no_split: NoSplit = RULES.no_split
+    tp1_style: TargetStyle = RULES.tp1_style
     breakeven_crossed: KeepOrClose = RULES.breakeven_crossed
     zone_move_max_pct: Percent = RULES.zone_move_max_pct
 

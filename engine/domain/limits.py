@@ -44,6 +44,20 @@ class HoldOrClose(StrEnum):
     CLOSE = "close"
 
 
+class DrawdownScope(StrEnum):
+    """Whose result drawdown is judged by (RULES H2)."""
+
+    ACCOUNT = "account"
+    SYMBOL = "symbol"
+
+
+class TargetStyle(StrEnum):
+    """How TP1 waits: as a conditional order, or as a resting reduce-only limit (RULES F6)."""
+
+    TRIGGER = "trigger"
+    RESTING = "resting"
+
+
 class KeepOrClose(StrEnum):
     """What happens when price is already behind breakeven (RULES F4)."""
 
@@ -77,6 +91,7 @@ class Limits:
     volatility_max_pct: Decimal = Decimal("1.5")
     daily_drawdown_limit_pct: Decimal = Decimal(-2)
     weekly_drawdown_limit_pct: Decimal = Decimal(-5)
+    drawdown_scope: DrawdownScope = DrawdownScope.ACCOUNT
     trades_per_day_max: int = 3
     is_isolated: bool = True
     block_on_foreign_orders: bool = False
@@ -106,6 +121,7 @@ class Limits:
     possibly_resting_max: int = 3
     # targets and trailing (RULES F)
     no_split: NoSplit = NoSplit.TP1
+    tp1_style: TargetStyle = TargetStyle.TRIGGER
     breakeven_crossed: KeepOrClose = KeepOrClose.CLOSE
     trail_pct: Decimal = Decimal("0.60")
     liq_trail_pct: Decimal = Decimal("0.20")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
 from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
-from engine.domain.limits import NoSplit
+from engine.domain.limits import NoSplit, TargetStyle
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
@@ -67,12 +67,15 @@ def take_first_target(situation: Situation) -> Proposal:
     is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
     if is_reached and quantity is None:
         return _close(situation, life, ExitReason.TP1)
+    rests = situation.limits.tp1_style is TargetStyle.RESTING and quantity is not None
+    waiting = OrderType.LIMIT if rests else OrderType.TAKE_PROFIT_MARKET
     terms = OrderTerms(
         client_id=situation.next_id(OrderRole.TP1),
         side=life.side.closing,
-        type=OrderType.MARKET if is_reached else OrderType.TAKE_PROFIT_MARKET,
+        type=OrderType.MARKET if is_reached else waiting,
         quantity=quantity,
-        trigger_price=None if is_reached else target,
+        price=target if rests and not is_reached else None,
+        trigger_price=None if rests or is_reached else target,
         working_price=TARGET_PRICE,
         reduce_only=quantity is not None,
         close_position=quantity is None,
@@ -217,7 +220,8 @@ def _fits(order: Order, trigger: Decimal, quantity: Decimal | None) -> bool:
     terms = order.terms
     if order.status is not OrderStatus.WORKING or terms.type is OrderType.MARKET:
         return True  # firing or executing: leave it alone
-    return terms.trigger_price == trigger and terms.quantity == quantity
+    price = terms.price if terms.type is OrderType.LIMIT else terms.trigger_price
+    return price == trigger and terms.quantity == quantity
 
 
 def _cancels(situation: Situation, orders: list[Order], rule: str) -> tuple[Action, ...]:

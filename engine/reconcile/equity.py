@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
 from engine.domain.ledger import Ledger
-from engine.domain.limits import Limits
+from engine.domain.limits import DrawdownScope, Limits
 from engine.domain.numbers import ZERO
 from engine.domain.observation import AccountReport, Fact, Income, Observation
 
@@ -21,6 +21,9 @@ TRADING = frozenset(
     {"REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "SPECIAL_FUNDING_FEE", "INSURANCE_CLEAR"}
 )
 """Income that trading itself makes; everything else is a flow in or out."""
+
+ELSEWHERE = "ELSEWHERE"
+"""What income of other symbols counts as where only ours is judged: a flow."""
 
 SAMPLE_WITHIN_MS = 600_000
 """A balance read this soon after midnight is the opening sample."""
@@ -35,15 +38,18 @@ def fold_equity(ledger: Ledger, observation: Observation, limits: Limits) -> Led
     account, known = observation.account, ledger.equity
     if account is None or not _is_news(account, observation, known):
         return ledger
+    worth = _worth(account.value, observation, limits)
+    if worth is None:
+        return ledger
     at_ms = account.at_ms
-    income = _income_until(at_ms, observation)
+    income = _income_until(at_ms, observation, limits)
     is_whole = income is not None and _knows_every_flow(observation, at_ms)
     earned = income if is_whole else None
     before = known or Equity(ZERO)
-    day = _opening(before.day, day_start, at_ms, account.value, earned)
-    week = _opening(before.week, week_start, at_ms, account.value, earned)
+    day = _opening(before.day, day_start, at_ms, worth, earned)
+    week = _opening(before.week, week_start, at_ms, worth, earned)
     equity = Equity(
-        now=account.value.equity,
+        now=worth.equity,
         day=day,
         week=week,
         flows_day=_flows(income, day, before.flows_day if _lasts(before.day, day) else ZERO),
@@ -69,13 +75,32 @@ def _is_news(account: Fact[AccountReport], observation: Observation, known: Equi
     return account.at_ms == known.known_ms and is_told
 
 
-def _income_until(at_ms: int, observation: Observation) -> tuple[Income, ...] | None:
-    """Return the margin asset's income up to a moment; None: not known."""
+def _worth(
+    account: AccountReport, observation: Observation, limits: Limits
+) -> AccountReport | None:
+    """Return the account as the scope counts it: with scope ``symbol``, our open result only."""
+    if limits.drawdown_scope is DrawdownScope.ACCOUNT:
+        return account
+    if observation.position is None:
+        return None
+    return replace(account, unrealized_pnl=observation.position.value.unrealized_pnl)
+
+
+def _income_until(
+    at_ms: int, observation: Observation, limits: Limits
+) -> tuple[Income, ...] | None:
+    """Return the margin asset's income up to a moment; None: not known.
+
+    With scope ``symbol`` what other symbols earn or lose flows in or out like a transfer.
+    """
     told, instrument = observation.income, observation.instrument
     if told is None or instrument is None:
         return None
     asset = instrument.value.margin_asset
-    return tuple(i for i in told.value if i.at_ms <= at_ms and i.asset == asset)
+    lines = tuple(i for i in told.value if i.at_ms <= at_ms and i.asset == asset)
+    if limits.drawdown_scope is DrawdownScope.ACCOUNT:
+        return lines
+    return tuple(i if i.symbol == limits.symbol else replace(i, kind=ELSEWHERE) for i in lines)
 
 
 def _lasts(known: Opening | None, now: Opening | None) -> bool:

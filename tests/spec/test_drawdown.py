@@ -16,7 +16,7 @@ import pytest
 from engine.domain.action import Verdict
 from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
 from engine.domain.ledger import Ledger
-from engine.domain.limits import Limits
+from engine.domain.limits import DrawdownScope, Limits
 from engine.domain.observation import AccountReport, Fact, Income, Observation
 from engine.plan.gates import judge, planned_entry
 from engine.plan.planner import make_plan
@@ -390,3 +390,28 @@ def test_drawdown_gates_entries_and_closes_nothing() -> None:
 
     assert plan.ledger.life is not None
     assert plan.ledger.life.closing is None
+
+
+def test_with_scope_symbol_only_our_own_result_counts() -> None:
+    """RULES H2: what another symbol lost flows out like a transfer; our own loss still blocks."""
+    ours = replace(income("REALIZED_PNL", -10), symbol="BTCUSDT")
+    theirs = replace(income("REALIZED_PNL", -300), symbol="ETHUSDT")
+    scoped = Limits(drawdown_scope=DrawdownScope.SYMBOL)
+    look = a_look(690, (ours, theirs), unrealized=-50)
+
+    account = folded(look, before=opened())
+    symbol = folded(look, before=opened(), limits=scoped)
+
+    assert verdicts(account) == [REFUSE, REFUSE]
+    assert (symbol.now, symbol.flows_day) == (d(690), d(-300))
+    assert verdicts(symbol, drawdown_scope=DrawdownScope.SYMBOL) == [PASS, PASS]
+
+
+def test_with_scope_symbol_an_unread_position_judges_nothing() -> None:
+    """RULES H2, C6: our open result is not zero because it was not read."""
+    scoped = Limits(drawdown_scope=DrawdownScope.SYMBOL)
+    look = replace(a_look(900), position=None)
+
+    equity = folded(look, before=opened(), limits=scoped)
+
+    assert equity == opened()

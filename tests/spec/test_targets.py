@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.domain.limits import Limits, NoSplit
+from engine.domain.limits import Limits, NoSplit, TargetStyle
 from engine.domain.order import Order
 from engine.domain.position import ExitReason, Life, Origin, Zone
 from engine.domain.situation import Situation
@@ -52,6 +52,8 @@ from tests.builders import (
     seen,
     table,
 )
+
+RESTING = Limits(tp1_style=TargetStyle.RESTING)
 
 
 def holding(*targets: Order, side: Side = LONG, life: Life | None = None, **more: Any) -> Situation:
@@ -388,3 +390,41 @@ def test_targets_stand_on_the_tick(side: Side, given: str, trigger: str) -> None
     plan = make_plan(holding(side=side, life=life))
 
     assert [t.trigger_price for t in placed(plan)] == [d(trigger), on(side, 92_900)]
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_resting_first_target_is_a_reduce_only_limit(side: Side) -> None:
+    """RULES F6: by choice TP1 waits in the book; the runner's target stays conditional."""
+    situation = holding(side=side, limits=RESTING)
+
+    first, runner = placed(make_plan(situation))
+
+    assert (first.type, first.price, first.trigger_price) == (
+        OrderType.LIMIT,
+        on(side, 91_600),
+        None,
+    )
+    assert (first.reduce_only, first.quantity) == (True, d("0.006"))
+    assert runner == a_tp2(on(side, 92_900), side=side).terms
+
+
+def test_a_resting_target_at_its_price_is_left_alone_and_a_moved_one_replaced() -> None:
+    """RULES F6, F10: the price of a limit is compared where a trigger would be."""
+    first = placed(make_plan(holding(limits=RESTING)))[0]
+    resting = replace(a_tp1(91_600), terms=first)
+    moved = replace(a_life(), tp1_price=d(91_700))
+
+    kept = make_plan(holding(resting, a_tp2(92_900), limits=RESTING))
+    outdated = make_plan(holding(resting, a_tp2(92_900), life=moved, limits=RESTING))
+
+    assert kept.actions == ()
+    assert cancelled(outdated) == [first.client_id]
+
+
+def test_what_cannot_be_split_never_rests_as_a_limit() -> None:
+    """RULES F6: only a part may rest as a limit, a whole position leaves by closePosition."""
+    whole = replace(a_life(), tp1_fraction=d(1))
+
+    first = placed(make_plan(holding(life=whole, limits=RESTING)))[0]
+
+    assert (first.type, first.close_position) == (OrderType.TAKE_PROFIT_MARKET, True)
