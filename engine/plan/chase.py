@@ -74,10 +74,9 @@ def _begin(
     situation: Situation, life: Life, instrument: Instrument, entries: tuple[Order, ...]
 ) -> Proposal:
     last = entries[-1]
-    if last.status is OrderStatus.REJECTED and last.code == POST_ONLY_REFUSED:
-        if life.chases < situation.limits.chases_max:
-            return Proposal(life=replace(life, chasing_ms=situation.now_ms))
-        return NOTHING
+    was_post_only = last.status is OrderStatus.REJECTED and last.code == POST_ONLY_REFUSED
+    if was_post_only and life.chases < situation.limits.chases_max:
+        return Proposal(life=replace(life, chasing_ms=situation.now_ms))
     if last.status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED):
         return NOTHING
     if last.cancel_sent_ms is not None or last.doubtful_since_ms is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
+from typing import assert_never
 
 from engine.domain.decision import Decision
 from engine.domain.instrument import Instrument
@@ -93,6 +94,8 @@ def basis_price(
         case BasisPrice.WEIGHTED:
             share = _tp1_share(decision, limits, instrument)
             return _STORED.plus(decision.tp1 * share + tp2 * (ONE - share))
+        case _:
+            assert_never(limits.basis_price)
 
 
 def _tp1_share(decision: Decision, limits: Limits, instrument: Instrument | None) -> Decimal:

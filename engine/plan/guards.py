@@ -7,6 +7,7 @@ else's.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder
 from engine.domain.identity import OrderRole
@@ -59,6 +60,8 @@ def _needs_one_way(action: Action) -> bool:
             return True
         case CancelOrder() | Halt():
             return False
+        case _:
+            assert_never(action)
 
 
 def _only_adds(action: Action) -> bool:
@@ -72,6 +75,8 @@ def _only_adds(action: Action) -> bool:
             return False
         case Halt():
             return True
+        case _:
+            assert_never(action)
 
 
 def _class_of(action: Action) -> ActionClass:
@@ -92,3 +97,5 @@ def _name_of(action: Action) -> str:
             return action.reason
         case Halt():
             return action.code
+        case _:
+            assert_never(action)

@@ -56,11 +56,12 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
         is_rest = life.crossed_since_ms is not None and any(o.quantity_filled > 0 for o in floors)
         is_uncovered = life.uncovered_quantity > 0
         return (ExitReason.EMERGENCY, "stop_crossed") if is_rest and is_uncovered else None
+    is_missing = life.uncovered_quantity > 0 or life.is_loose
     if life.crossed_since_ms is not None:
         stands_ms = now_ms - life.crossed_since_ms
-        if life.uncovered_quantity > 0 or stands_ms >= limits.trigger_grace_ms:
+        if is_missing or stands_ms >= limits.trigger_grace_ms:
             return ExitReason.EMERGENCY, "stop_crossed"
-    if life.uncovered_quantity > 0 and _cover_would_trigger(situation):
+    if is_missing and _cover_would_trigger(situation):
         return ExitReason.EMERGENCY, "stop_would_trigger"
     refused_ms = life.cover_refused_since_ms
     if refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms:

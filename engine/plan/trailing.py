@@ -78,8 +78,8 @@ def _extreme(side: Side, candle: Candle) -> Decimal:
 def _swing(situation: Situation, life: Life) -> Decimal | None:
     """Return the swing the stop may follow: the decision's while fresh, else the last pivot."""
     decision, limits = situation.inbox.decision, situation.limits
-    last = situation.observation.last_price
-    if last is None:
+    candles, last = situation.observation.candles, situation.observation.last_price
+    if candles is None or last is None or life.opened_ms is None:
         return None
     gap = last * limits.min_gap_pct / 100
     given = life.swing
@@ -89,8 +89,5 @@ def _swing(situation: Situation, life: Life) -> Decimal | None:
     is_fresh = situation.now_ms - made_ms <= limits.swing_fresh_ms
     if given is not None and is_fresh and life.side.gain(given, last) >= gap:
         return given
-    fact = situation.observation.candles
-    if fact is None or life.opened_ms is None:
-        return None
-    since = [c for c in fact.value if c.open_ms >= life.opened_ms - 60_000]
+    since = [c for c in candles.value if c.open_ms >= life.opened_ms - 60_000]
     return pivot(life.side, since, limits.pivot_k)

@@ -148,7 +148,9 @@ def fold_cover(
         since_ms = _uncovered_since(ledger, life, observation) if uncovered > 0 else now_ms
     elapsed_ms = max(now_ms - since_ms, 0)
     before = uncovered if life.accounted_ms is None else life.uncovered_quantity
-    crossed = _is_crossed(ledger, life, observation, limits, is_covered=uncovered == 0)
+    # The floor far below does not stand in for the stop at the level in force (RULES F4, B2).
+    is_covered = uncovered == 0 and not is_loose
+    crossed = _is_crossed(ledger, life, observation, limits, is_covered=is_covered)
     drifts = []
     if uncovered > 0 and life.uncovered_quantity == 0:
         drifts.append(

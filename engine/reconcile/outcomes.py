@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from engine.domain.action import Outcome, PlaceOrder
 from engine.domain.identity import OrderRole
@@ -62,6 +63,8 @@ def _placed(order: Order, outcome: Outcome) -> Order:
                 status=OrderStatus.UNKNOWN,
                 dead_after_ms=max(order.dead_after_ms, outcome.dead_after_ms),
             )
+        case _:
+            assert_never(outcome.fate)
 
 
 def _accepted(order: Order, outcome: Outcome) -> Order:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import assert_never
 
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
@@ -78,6 +79,8 @@ def _tells_all(ledger: Ledger, life: Life) -> bool:
             )
         case Origin.ORPHAN:
             return False
+        case _:
+            assert_never(life.origin)
 
 
 def _fold_position(
@@ -254,6 +257,8 @@ def exit_of(life: Life, ledger: Ledger, last: Fill | None) -> tuple[ExitReason, 
             return _stop_exit(ledger, own_id.role, own_id.revision), "keeper"
         case OrderRole.EMERGENCY | OrderRole.ENTRY | OrderRole.PROBE:
             return life.closing or ExitReason.EMERGENCY, "keeper"
+        case _:
+            assert_never(own_id.role)
 
 
 def _foreign_exit(client_id: str) -> tuple[ExitReason, str]:
