@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def test_the_demo_shows_and_proves_what_it_says(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err + ran.out
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     page = (folder / "report.html").read_text()
-    words = ran.out.splitlines()[-1].removeprefix("next: ").split()
+    words = shlex.split(ran.out.splitlines()[-1].removeprefix("next: "))
     done = subprocess.run(
         [*words, "--json"], cwd=elsewhere, capture_output=True, text=True, check=True, timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
