@@ -65,7 +65,7 @@ def digest_of_text(text: str) -> str:
 
 
 @cache
-def _encoder(declared: Any) -> _Codec:  # noqa: C901, PLR0911 - one line per kind of type
+def _encoder(declared: Any) -> _Codec:
     """Return the function that makes values of type ``declared`` plain."""
     if declared in _SCALARS:
         return _same
@@ -78,9 +78,6 @@ def _encoder(declared: Any) -> _Codec:  # noqa: C901, PLR0911 - one line per kin
         return _union_encoder(args)
     if origin is tuple:
         return _tuple_encoder(args)
-    if origin is dict:
-        each = _encoder(args[1])
-        return lambda value: {str(k): each(v) for k, v in value.items()}
     if isinstance(declared, type) and issubclass(declared, Enum):
         return lambda value: value.value
     if is_dataclass(origin or declared):
@@ -89,32 +86,25 @@ def _encoder(declared: Any) -> _Codec:  # noqa: C901, PLR0911 - one line per kin
         return lambda value: [to_plain(item) for item in value]
     if declared is dict:
         return lambda value: {str(k): to_plain(v) for k, v in value.items()}
-    if declared is Any:
-        return to_plain
     raise InvariantBroken(f"no canonical form for {declared!r}")
 
 
 def _tuple_encoder(args: tuple[Any, ...]) -> _Codec:
     if len(args) == 2 and args[1] is Ellipsis:
         each = _encoder(args[0])
-        if each is _same:
-            return list
         return lambda value: [each(item) for item in value]
     several = tuple(_encoder(arg) for arg in args)
     return lambda value: [code(item) for code, item in zip(several, value, strict=True)]
 
 
 def _union_encoder(args: tuple[Any, ...]) -> _Codec:
-    members = tuple(arg for arg in args if arg is not type(None))
+    members = _members(args)
     if len(members) == 1:
         only = _encoder(members[0])
         if only is _same:
             return _same
         return lambda value: None if value is None else only(value)
-    if all(arg in _SCALARS for arg in members):
-        return _same
     codes = {arg: _encoder(arg) for arg in members}
-    require(all(is_dataclass(arg) for arg in codes), f"cannot tell the members of {args} apart")
 
     def encode(value: Any) -> Any:
         if value is None:
@@ -138,7 +128,7 @@ def _dataclass_encoder(declared: Any) -> _Codec:
 
 
 @cache
-def _decoder(declared: Any) -> _Codec:  # noqa: C901 - one line per kind of type
+def _decoder(declared: Any) -> _Codec:
     """Return the function that reads a value of type ``declared`` from plain data."""
     if declared in _SCALARS:
         return _same
@@ -155,29 +145,30 @@ def _decoder(declared: Any) -> _Codec:  # noqa: C901 - one line per kind of type
             return lambda data: tuple(each(item) for item in data)
         several = tuple(_decoder(arg) for arg in args)
         return lambda data: tuple(code(item) for code, item in zip(several, data, strict=True))
-    if origin is dict:
-        part = _decoder(args[1])
-        return lambda data: {key: part(item) for key, item in data.items()}
     if isinstance(declared, type) and issubclass(declared, Enum):
         return declared
     if is_dataclass(origin or declared):
         make = origin or declared
         codes = {name: _decoder(hint) for name, hint in _hints(declared)}
         return lambda data: make(**{k: codes[k](v) for k, v in data.items() if k != _TAG})
-    if declared in (Any, dict):
-        return _same
     raise InvariantBroken(f"no canonical form for {declared!r}")
 
 
 def _union_decoder(args: tuple[Any, ...]) -> _Codec:
-    members = tuple(arg for arg in args if arg is not type(None))
+    members = _members(args)
     if len(members) == 1:
         only = _decoder(members[0])
         return lambda data: None if data is None else only(data)
-    if all(arg in _SCALARS for arg in members):
-        return _same
     codes = {arg.__name__: _decoder(arg) for arg in members}
     return lambda data: None if data is None else codes[data[_TAG]](data)
+
+
+def _members(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the members of a union but None; several must be dataclasses, told by their names."""
+    members = tuple(arg for arg in args if arg is not type(None))
+    is_clear = len(members) == 1 or all(is_dataclass(arg) for arg in members)
+    require(is_clear, f"no canonical form for one of {args}: cannot tell them apart")
+    return members
 
 
 def _hints(declared: Any) -> tuple[tuple[str, Any], ...]:
@@ -189,7 +180,7 @@ def _hints(declared: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _filled(hint: Any, given: dict[Any, Any]) -> Any:
-    return given.get(hint, Any) if isinstance(hint, TypeVar) else hint
+    return given.get(hint, hint) if isinstance(hint, TypeVar) else hint
 
 
 def _client_id(text: str) -> ClientOrderId:
