@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.domain.action import Configure, PlaceOrder
+from engine.domain.action import Configure, Hold, PlaceOrder
 from engine.domain.condition import Condition, HaltReason
 from engine.domain.decision import LiquidationZone
 from engine.domain.limits import Limits
@@ -16,12 +16,14 @@ from engine.domain.order import Order
 from engine.domain.position import Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
+from engine.plan.entry import arm_again, enter
 from engine.plan.planner import make_plan
 from tests.builders import (
     ENTRY,
     LONG,
     NOW,
     PRIMARY,
+    REJECTED,
     SHORT,
     UNKNOWN,
     a_decision,
@@ -279,3 +281,38 @@ def test_the_plan_says_where_an_entry_would_be_allowed() -> None:
     assert plan.effective_zone == (d(90_700), d("90786.6"))
     assert plan.actions == ()
     assert [g.code for g in plan.gates if g.verdict.value == "refuse"] == ["history_read"]
+
+
+def test_a_third_stop_of_unknown_fate_is_not_followed_by_a_fourth() -> None:
+    """RULES C4: at most three possibly resting; at the cap: look, place no more."""
+    unseen: dict[str, Any] = {"status": UNKNOWN, "rested_ms": None}
+    two = [a_stop(revision=n, **unseen) for n in (1, 2)]
+    three = [*two, a_stop(revision=3, **unseen)]
+
+    below, at_the_cap = (arm_again(a_situation(a_life("0"), x)) for x in (two, three))
+
+    assert [a.terms.client_id for a in below.actions if isinstance(a, PlaceOrder)] == [
+        an_id(PRIMARY, 3)
+    ]
+    assert (at_the_cap.actions, at_the_cap.holds) == (
+        (),
+        (Hold("arm_again", "possibly_resting_max"),),
+    )
+
+
+@pytest.mark.parametrize("age_ms", [999, 1_000])
+def test_what_never_leaves_is_tried_again_ever_more_rarely(age_ms: int) -> None:
+    """RULES C4, H4, lesson 47: after four attempts at once the stop, then the entry, waits."""
+    unsent: dict[str, Any] = {"status": REJECTED, "finished_ms": NOW - age_ms}
+    stops = [a_stop(revision=n, **unsent) for n in range(1, 6)]
+    entries = [an_entry(revision=n, **unsent) for n in range(1, 6)]
+    resting = a_stop(seen_ms=NOW)
+
+    again = arm_again(a_situation(a_life("0"), stops))
+    entering = enter(a_situation(a_life("0"), (resting, *entries)))
+
+    waits = age_ms < 1_000
+    assert [len(again.actions), len(entering.actions)] == ([0, 0] if waits else [1, 1])
+    assert (*again.holds, *entering.holds) == (
+        (Hold("arm_again", "backoff"), Hold("enter", "backoff")) if waits else ()
+    )

@@ -206,6 +206,13 @@ def test_later_prices_stay_where_the_fixed_stop_permits(row: list[str]) -> None:
     assert legal_interval(life, Limits(), an_instrument()) == (d(near), d(far))
 
 
+def test_where_no_zone_is_known_the_stop_alone_bounds_the_price() -> None:
+    """RULES E1: 0.35 percent from the stop on one side, the reward on the other."""
+    life = a_life("0", zone_low=None, zone_high=None)
+
+    assert legal_interval(life, Limits(), an_instrument()) == (d("90697.5"), d("90786.6"))
+
+
 def test_the_short_interval_is_the_long_one_mirrored() -> None:
     """RULES E1: percentages are of price, so the short's ends are its own numbers."""
     life = a_life("0", side=SHORT, zone_low=d(91_100), zone_high=d(91_300))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.domain.action import Action, CancelOrder, Configure, Halt, PlaceOrder, Proof
 from engine.domain.condition import Condition, HaltReason
+from engine.domain.observation import Fact
 from engine.domain.order import Order
 from engine.domain.situation import Situation
-from engine.domain.terms import ActionClass, OrderType, Rights
+from engine.domain.terms import ActionClass, OrderType, Rights, Side
 from engine.plan.guards import permitted
 from engine.plan.planner import make_plan
 from engine.plan.proposal import Proposal
@@ -182,3 +184,27 @@ def test_while_another_holds_the_lease_nothing_is_sent() -> None:
 
     assert plan.actions == ()
     assert set(held(plan)) == {"lease_held_by_another"}
+
+
+HEDGED = table("""
+action          kept  why
+place_stop      no    says no side: it needs one-way mode
+place_of_side   yes   covers one held side
+cancel_target   yes   goes by its id
+configure       no    part of entering, and nothing enters
+halt            yes   may always stop
+""")
+
+
+@pytest.mark.parametrize("row", HEDGED, ids=[row[0] for row in HEDGED])
+def test_hedge_mode_permits_what_says_its_side_and_what_needs_none(row: list[str]) -> None:
+    """RULES H3: no entries, and no order whose side the exchange would have to guess."""
+    of_side = replace(a_floor(), terms=replace(a_floor().terms, position_side=Side.LONG))
+    action = (ACTIONS | {"place_of_side": place(of_side)})[row[0]]
+    situation = a_situation(a_life(), hedged=Fact((), NOW))
+
+    kept = permitted(situation, Proposal(actions=(action,)))
+
+    assert (kept.actions, [h.reason for h in kept.holds]) == (
+        ((action,), []) if row[1] == "yes" else ((), ["hedge_mode"])
+    )

@@ -18,6 +18,7 @@ from engine.domain.observation import Fact, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.terms import Book, OrderType, Side
+from engine.domain.wide_stop import wide_level
 from engine.plan.planner import make_plan
 from engine.reconcile.settle import reconcile
 from tests.builders import (
@@ -389,3 +390,13 @@ def test_imported_levels_are_a_history_that_only_tightens() -> None:
     ledger, _ = imported(lost(*orders))
 
     assert [(x.revision, x.level) for x in ledger.levels] == [(1, d(90_500)), (3, d(90_600))]
+
+
+def test_without_filters_the_wide_level_is_told_as_it_was_computed() -> None:
+    """RULES G1, E2: three percent from the mark is known before the tick it will be rounded to."""
+    look = an_observation(position=a_position("0.5"), price="90761.11")
+    unfiltered = replace(look, instrument=None)
+
+    known = [wide_level(LONG, a_position("0.5"), x, Limits()) for x in (look, unfiltered)]
+
+    assert known == [d("88038.3"), d("88038.2767")]

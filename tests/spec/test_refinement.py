@@ -14,6 +14,7 @@ from engine.domain.position import ExitReason, Life, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import Side
 from engine.plan.planner import make_plan
+from engine.plan.refinement import refine
 from tests.builders import (
     ENTRY,
     LONG,
@@ -267,3 +268,23 @@ def test_a_stop_beyond_liquidation_is_moved_before_it(row: list[str]) -> None:
 
     found = [t.trigger_price for t in placed(plan)]
     assert found == ([] if level == "-" else [d(level)])
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_decision_that_leaves_no_legal_price_keeps_the_zone_of_the_entry(side: Side) -> None:
+    """RULES D3, E1: an empty zone is none; the entry is withdrawn by it, never priced by it."""
+    life = a_life("0", side=side)
+    decision = a_decision(
+        side, id="newer1", terms="newer", made_ms=NOW - 3_000, tp1=on(side, 90_910)
+    )
+    orders = (an_entry(side=side, price=on(side, "90743.3")), a_stop(on(side, 90_380), side=side))
+    situation = a_situation(life, orders, inbox=an_inbox(decision), price=on(side, 90_760))
+
+    refined_life = refine(situation).life
+
+    assert refined_life is not None
+    assert (refined_life.zone_low, refined_life.zone_high, refined_life.basis_price) == (
+        life.zone_low,
+        life.zone_high,
+        on(side, 90_910),
+    )
