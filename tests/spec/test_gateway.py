@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder, Proof, Request
+from engine.act import act
+from engine.domain.action import (
+    CancelOrder,
+    Configure,
+    Outcome,
+    PlaceOrder,
+    Plan,
+    Proof,
+    Request,
+)
 from engine.domain.condition import Condition, HaltReason
 from engine.domain.decision import Inbox
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -873,6 +882,23 @@ def test_everything_leaves_in_one_burst_with_protection_first() -> None:
     judged(situation, TARGET, tidy, STOP, exchange=exchange)
 
     assert [p.request for p in exchange.sent] == [STOP, tidy, TARGET]
+
+
+def test_a_plan_leaves_as_single_requests_with_the_stop_before_what_needs_it() -> None:
+    """RULES F1, G5, lesson 50: no batch exists for conditional orders, and none is needed.
+
+    Whatever the order a plan was written in: each request has its own permit and its own outcome,
+    and the outcomes come back in the plan's order.
+    """
+    situation = a_situation(an_order(OLD), life=OPEN_LIFE, held="0.013")
+    exchange = Exchange()
+    plan = Plan(intended(situation, TARGET, STOP, CLOSE), (TARGET, STOP, CLOSE))
+
+    outcomes = act(Gateway(exchange), situation, plan, frozenset())
+
+    assert [p.request for p in exchange.sent] == [STOP, CLOSE, TARGET]
+    assert [o.action for o in outcomes] == [TARGET, STOP, CLOSE]
+    assert {o.fate for o in outcomes} == {Fate.ACCEPTED}
 
 
 def test_one_refusal_holds_back_nothing_else() -> None:
