@@ -25,6 +25,8 @@ from engine.plan.attempts import PROTECT_ATTEMPTS, WOULD_TRIGGER, must_wait
 from engine.plan.proposal import NOTHING, Proposal, cancel
 
 MARKET_REFUSED = frozenset({-4131, -1008})
+RESERVED = frozenset({-2022, -4118})
+RESERVED_TWICE = 2
 REPRICE_MS = 1_000
 CONFIRMING_LOOKS = 2
 
@@ -133,8 +135,11 @@ def close_position(situation: Situation) -> Proposal:
             if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > REPRICE_MS
         ]
         return Proposal(actions=tuple(actions))
-    if life.quantity < instrument.tradable_min and (targets := _closing_targets(situation)):
-        # Two closePosition targets of one direction cannot rest side by side (-4130).
+    is_reserved = _is_reserved(life, attempts)
+    sizes_itself = is_reserved or life.quantity < instrument.tradable_min
+    if sizes_itself and (targets := _targets_in_the_way(situation, only_closing=not is_reserved)):
+        # Two closePosition targets of one direction cannot rest side by side (-4130), and what a
+        # target reserves nothing else can close (lesson 35).
         actions += [
             cancel(o, "close_position", "dust", ActionClass.PROTECT)
             for o in targets
@@ -142,7 +147,12 @@ def close_position(situation: Situation) -> Proposal:
         ]
         return Proposal(actions=tuple(actions))
     first = situation.ledger.next_revision(OrderRole.EMERGENCY)
-    for offset, terms in enumerate(_step(situation, life, instrument, attempts)):
+    steps = (
+        [_dust(situation, life, instrument)]
+        if sizes_itself
+        else _step(situation, life, instrument, attempts)
+    )
+    for offset, terms in enumerate(steps):
         client_id = ClientOrderId(
             life.decision_id, life.generation, OrderRole.EMERGENCY, first + offset
         )
@@ -160,9 +170,22 @@ def close_position(situation: Situation) -> Proposal:
 SLICES_MAX = 5
 
 
-def _closing_targets(situation: Situation) -> list[Order]:
+def _targets_in_the_way(situation: Situation, *, only_closing: bool) -> list[Order]:
     roles = (OrderRole.TP1, OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
-    return [o for o in situation.ledger.of_life(*roles) if o.terms.close_position and o.may_rest]
+    targets = [o for o in situation.ledger.of_life(*roles) if o.may_rest]
+    return [o for o in targets if o.terms.close_position] if only_closing else targets
+
+
+def _is_reserved(life: Life, attempts: tuple[Order, ...]) -> bool:
+    """Return whether the exchange keeps saying that the quantity belongs to other orders.
+
+    Once may be a read that lagged; twice while the position stands, a form is needed that sizes
+    itself: closePosition is not held against what rests (lesson 35, RULES F11).
+    """
+    refused = [
+        o for o in attempts if o.code in RESERVED and o.intended_ms >= (life.closing_ms or 0)
+    ]
+    return len(refused) >= RESERVED_TWICE
 
 
 def _step(
@@ -170,10 +193,8 @@ def _step(
 ) -> list[OrderTerms]:
     """Return the orders of the next step, by what became of the one before."""
     last = attempts[-1] if attempts else None
-    blank = ClientOrderId(life.decision_id, life.generation, OrderRole.EMERGENCY, 0)
+    blank = _blank(life)
     side = life.side.closing
-    if life.quantity < instrument.tradable_min:
-        return [_dust(situation, life, instrument, blank)]
     if last is None or not _market_failed(attempts):
         slices: list[OrderTerms] = []
         left = life.quantity
@@ -230,13 +251,15 @@ def _best_opposite(situation: Situation, side: OrderSide) -> Decimal | None:
     return quote.value.bid if side is OrderSide.SELL else quote.value.ask
 
 
-def _dust(
-    situation: Situation, life: Life, instrument: Instrument, blank: ClientOrderId
-) -> OrderTerms:
+def _blank(life: Life) -> ClientOrderId:
+    return ClientOrderId(life.decision_id, life.generation, OrderRole.EMERGENCY, 0)
+
+
+def _dust(situation: Situation, life: Life, instrument: Instrument) -> OrderTerms:
     """Return a closePosition target one tick away: it sizes itself (RULES F11)."""
     price = situation.observation.last_price or life.limit_price
     return OrderTerms(
-        blank,
+        _blank(life),
         life.side.closing,
         OrderType.TAKE_PROFIT_MARKET,
         trigger_price=price + life.side.sign * instrument.tick_size,

@@ -37,6 +37,7 @@ from tests.builders import (
     a_life,
     a_situation,
     a_stop,
+    a_tp1,
     a_tp2,
     an_entry,
     an_id,
@@ -407,3 +408,35 @@ def test_nothing_is_closed_twice() -> None:
     for life in (closed, empty):
         situation = a_situation(life, (), observation=seen(a_situation(life, ()).ledger))
         assert ladder(situation) == []
+
+
+def test_a_quantity_that_stays_reserved_is_closed_by_what_sizes_itself() -> None:
+    """Lesson 35, RULES F11: refused twice as reserved, targets go, then closePosition closes."""
+    refused = (
+        an_attempt(status=REJECTED, code=-2022, intended_ms=NOW - 2_000, finished_ms=NOW - 2_000),
+        an_attempt(
+            2, status=REJECTED, code=-4118, intended_ms=NOW - 1_500, finished_ms=NOW - 1_500
+        ),
+    )
+    first = make_plan(being_closed(*refused, a_tp1(), a_tp2()))
+    then = make_plan(being_closed(*refused))
+
+    assert (set(cancelled(first)), placed(first)) == ({an_id(TP1), an_id(TP2)}, [])
+    assert [(t.type, t.close_position, t.trigger_price) for t in placed(then)] == [
+        (OrderType.TAKE_PROFIT_MARKET, True, d("90760.1"))
+    ]
+
+
+def test_refusals_from_before_the_close_say_nothing_about_it() -> None:
+    """RULES F11: only what this close met counts."""
+    life = a_life(closing=ExitReason.EMERGENCY, closing_ms=NOW - 100)
+    refused = (
+        an_attempt(status=REJECTED, code=-2022, intended_ms=NOW - 9_000, finished_ms=NOW - 9_000),
+        an_attempt(
+            2, status=REJECTED, code=-2022, intended_ms=NOW - 8_000, finished_ms=NOW - 8_000
+        ),
+    )
+
+    (terms,) = ladder(being_closed(*refused, life=life))
+
+    assert terms.type is OrderType.MARKET
