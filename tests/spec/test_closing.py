@@ -37,7 +37,6 @@ from tests.builders import (
     a_life,
     a_situation,
     a_stop,
-    a_tp1,
     a_tp2,
     an_entry,
     an_id,
@@ -418,8 +417,9 @@ def test_a_quantity_that_stays_reserved_is_closed_by_what_sizes_itself() -> None
             2, status=REJECTED, code=-4118, intended_ms=NOW - 1_500, finished_ms=NOW - 1_500
         ),
     )
-    first = make_plan(being_closed(*refused, a_tp1(), a_tp2()))
-    then = make_plan(being_closed(*refused))
+    life = a_life(closing=ExitReason.EMERGENCY, closing_ms=NOW - 5_000)
+    first = make_plan(being_closed(*refused, life=life))
+    then = make_plan(a_situation(life, (a_filled_entry(), a_stop(), a_floor(), *refused)))
 
     assert (set(cancelled(first)), placed(first)) == ({an_id(TP1), an_id(TP2)}, [])
     assert [(t.type, t.close_position, t.trigger_price) for t in placed(then)] == [
