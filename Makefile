@@ -96,10 +96,11 @@ explore: ## properties and state machines with fresh random examples, many of th
 	@HYPOTHESIS_PROFILE=explore tests/run.sh properties machines
 	$(call next,test)
 
-coverage: ## branch coverage of the three pure packages
+coverage: ## branch coverage of the three pure packages, which must be whole
 	@requirements/install.sh dev
 	@mkdir -p var
-	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term tests/spec tests/properties tests/machines
+	@$(BIN)/python -m pytest -q -p no:cacheprovider --cov --cov-report=term \
+	  tests/spec tests/properties tests/simulation/test_scenarios.py
 	$(call next,test)
 
 clients: ## foreign clients on the simulated exchange (part of make test)

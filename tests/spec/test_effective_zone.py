@@ -9,6 +9,7 @@ import pytest
 from engine.domain.limits import BasisPrice, Limits
 from engine.domain.observation import Rates
 from engine.plan.entry_zone import (
+    EntryTerms,
     basis_price,
     effective_zone,
     entry_terms,
@@ -153,3 +154,26 @@ def test_the_weighted_basis_counts_the_planned_quantities(row: list[str]) -> Non
 
     assert basis is not None
     assert basis.quantize(d("1")) == d(price)
+
+
+def test_a_legal_price_is_looked_for_in_as_many_steps_as_the_reward_and_no_more() -> None:
+    """RULES E1: at most ceil(R) steps; where they do not do, at odd settings, nothing enters.
+
+    With a stop ten percent away and fees of one, a step gives back so little that a legal price
+    lies further off.
+    """
+    terms = EntryTerms(
+        side=SHORT,
+        zone_low=d("90036.6"),
+        zone_high=d("93409.1"),
+        stop_loss=d("94861.0"),
+        basis_price=d("34794.5"),
+        stop_distance=d("0.1"),
+        rr_minimum=d(5),
+        fee_in=d("0.01"),
+        fee_out=d("0.01"),
+    )
+    further = d("91279.7")
+
+    assert reward_covers_risk(terms, further, stop_for(terms, BTC, further))
+    assert effective_zone(terms, BTC) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.domain.action import PlaceOrder
+from engine.domain.action import Hold, PlaceOrder, Plan
 from engine.domain.terms import ActionClass
 from engine.plan.proposal import Proposal, after, cancel
 from tests.builders import (
@@ -42,3 +42,12 @@ def test_a_stop_has_a_level_as_part_of_a_life_only() -> None:
     assert [(x.level, x.reason) for x in with_life.levels] == [(d(90_380), "why")]
     assert without.levels == ()
     assert [(o.id, o.status) for o in without.orders] == [(an_id(PRIMARY), INTENDED)]
+
+
+def test_a_plan_that_only_holds_back_is_empty() -> None:
+    """RULES B5: why nothing is done is told; the engine has converged all the same."""
+    ledger = a_situation(a_life(), (a_tp1(),)).ledger
+    held_back = Plan(ledger, holds=(Hold("enter", "backoff"),))
+
+    assert held_back.is_empty
+    assert not Plan(ledger, actions=(cancel(a_tp1(), "r", "x"),)).is_empty
