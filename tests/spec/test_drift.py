@@ -36,12 +36,13 @@ from tests.builders import (
 )
 
 STRANGERS = table("""
-theirs  ours     goes  proof          why
-90300   resting  yes   tighter_rests  ours is tighter and rests for everything
-90380   resting  no    -              of two equal ones the later stays
-90500   resting  no    -              it is the tighter one: it carries the level now
-90300   unknown  no    -              of unknown fate, ours proves nothing
-90300   missing  no    -              ours is not in the list: doubtful, no proof
+theirs  quantity  ours     proof          why
+90300   0.013     resting  tighter_rests  ours is tighter and rests for everything
+90380   0.013     resting  -              of two equal ones the later stays
+90500   0.013     resting  -              it is the tighter one: it carries the level now
+90500   0.005     resting  -              too small, but tighter than ours
+90300   0.013     unknown  -              of unknown fate, ours proves nothing
+90300   0.013     missing  -              ours is not in the list: doubtful, no proof
 """)
 
 
@@ -51,8 +52,8 @@ def test_another_writers_stop_goes_only_when_ours_proves_it_spare(
     row: list[str], side: Side
 ) -> None:
     """RULES G2, F2: not because it is unknown; a confirmed own stop must be at least as tight."""
-    trigger, ours, goes, proof, _ = row
-    theirs = a_stop(on(side, trigger), side=side, revision=7)
+    trigger, quantity, ours, proof, _ = row
+    theirs = a_stop(on(side, trigger), quantity, side=side, revision=7)
     entry, stop, *others = the_usual_orders(side)
     if ours == "unknown":
         stop = replace(stop, status=UNKNOWN, rested_ms=None, seen_ms=None)
@@ -66,7 +67,7 @@ def test_another_writers_stop_goes_only_when_ours_proves_it_spare(
 
     assert after.order(theirs.id) is not None
     assert [(c.proof.value, c.proven_by) for c in cancels(plan.actions, theirs.id)] == (
-        [(proof, stop.id)] if goes == "yes" else []
+        [] if proof == "-" else [(proof, stop.id)]
     )
 
 
