@@ -102,22 +102,14 @@ OPEN: dict[tuple[str, str], tuple[Open, ...]] = {
     ("untriggered_stops_reserve", "true"): (
         Open(
             frozenset({"end", "no_leftovers", "trade_record"}),
-            "every reduce-only close is refused (-2022) while own stops hold the whole position, "
-            "and the ladder of RULES F11 cancels no stop: covered, but not to be left",
+            "every reduce-only close is refused (-2022) while own stops hold the whole position; "
+            "closePosition waits one tick away, and the price of a life that ended stands still",
         ),
         Open(
             frozenset({"covered"}),
-            "both stops are spent in part, and the first target alone holds what is left: each "
-            "attempt to close it is refused, and no attempt is of another form",
+            "both stops are spent in part and the first target holds what is left: after two "
+            "refusals closePosition waits one tick away from a price that stands still",
             lives=frozenset({"f7_both_children_fill_in_part"}),
-        ),
-    ),
-    ("oversize_reduce_only_child", "refused"): (
-        Open(
-            frozenset({"end"}),
-            "while position reads lag, the stop after the first target is larger than the rest; "
-            "its child is refused, the level is crossed, and only the floor is left to end it",
-            lives=frozenset({"c2_position_read_lags_the_fill"}),
         ),
     ),
     ("auto_cancel_stops_ms", "53000"): (
