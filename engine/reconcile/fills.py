@@ -33,6 +33,17 @@ def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[
     return _count(ledger), tuple(fresh)
 
 
+def has_untold_trades(ledger: Ledger) -> bool:
+    """Return whether an order of the life executed more than the trades we were told (lesson 33).
+
+    An order's own word may come before the list of trades shows anything of it.
+    """
+    told: dict[str, Decimal] = {}
+    for fill in ledger.fills:
+        told[fill.client_id] = told.get(fill.client_id, ZERO) + fill.quantity
+    return any(o.quantity_filled > told.get(str(o.id), ZERO) for o in ledger.of_life())
+
+
 def sum_of(fills: tuple[Fill, ...]) -> Decimal:
     """Return the signed position the fills add up to."""
     return sum((fill.signed_quantity for fill in fills), ZERO)

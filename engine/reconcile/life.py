@@ -15,6 +15,7 @@ from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
+from engine.reconcile.fills import has_untold_trades
 
 CLEAN_READS = 2
 INCOME_WAIT_MS = 60_000
@@ -243,10 +244,11 @@ def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
         and all(o.status.is_final for o in ledger.orders)
     )
     reads = life.clean_reads + 1 if is_clean else 0
+    income, closed_ms = observation.income, life.closed_ms
     is_told = (
-        life.closed_ms is None
-        or (observation.income is not None and observation.income.at_ms > life.closed_ms)
-        or observation.now_ms - life.closed_ms > INCOME_WAIT_MS
+        closed_ms is None
+        or (income is not None and income.at_ms > closed_ms and not has_untold_trades(ledger))
+        or observation.now_ms - closed_ms > INCOME_WAIT_MS
     )
     swept_ms = observation.now_ms if reads >= CLEAN_READS and is_told else None
     return ledger.with_life(replace(life, clean_reads=reads, swept_ms=swept_ms))

@@ -12,10 +12,13 @@ from engine.domain.observation import Observation, Question, Topic
 from engine.domain.order import Order, OrderReport
 from engine.domain.position import Origin
 from engine.domain.terms import Book
-from engine.reconcile.fills import sum_of
+from engine.reconcile.fills import has_untold_trades, sum_of
 
 TRADES_OVERLAP_MS = 60_000
 """Trades are asked from a little before the last known one: times are the exchange's own."""
+
+TOLD_WITHIN_MS = 60_000
+"""How long after a close its trades are asked for before the record is final without them."""
 
 TRADES_BACK_MS = 7 * 86_400_000
 """How far back one question for trades reaches (binance-usdm.md section 5.4)."""
@@ -69,11 +72,13 @@ def _sides_differ(ledger: Ledger, observation: Observation) -> bool:
 def _has_gap(ledger: Ledger, now_ms: int) -> bool:
     """Return whether trades are still to come: their list may lag the position (lesson 33)."""
     life = ledger.life
-    if life is None or not life.is_open or life.origin is Origin.ORPHAN:
+    if life is None or life.opened_ms is None or life.origin is Origin.ORPHAN:
         return False
     if now_ms - life.armed_ms > TRADES_BACK_MS:
         return False  # the exchange no longer tells the oldest of them
-    return sum_of(ledger.fills) != ledger.position_quantity
+    if life.closed_ms is not None:
+        return now_ms - life.closed_ms <= TOLD_WITHIN_MS and has_untold_trades(ledger)
+    return sum_of(ledger.fills) != ledger.position_quantity or has_untold_trades(ledger)
 
 
 def _is_listed(order: Order, listed: dict[tuple[str, Book], OrderReport]) -> bool:

@@ -79,16 +79,7 @@ class Open:
         return not self.lives or life in self.lives
 
 
-_UNSEEN_TRADE = Open(
-    frozenset({"trade_record"}),
-    "entry and stop fill in one move and no trade is to be seen yet: the life is closed without "
-    "its fills, and nobody asks for them later",
-    lives=frozenset({"gap_over_entry_and_stop", "gap_over_entry_and_stop_when_triggers_act_first"}),
-)
-
 OPEN: dict[tuple[str, str], tuple[Open, ...]] = {
-    ("visible_after_ms", "1500"): (_UNSEEN_TRADE,),
-    ("visible_after_ms", "9000"): (_UNSEEN_TRADE,),
     ("stop_while_flat", "refused"): (
         Open(
             frozenset({"end", "trade_record", "covered"}),

@@ -9,16 +9,18 @@ import pytest
 from engine.domain.action import CancelOrder, Proof
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import Limits
-from engine.domain.observation import Fact, Income, NotFound, Observation
+from engine.domain.observation import Fact, Income, NotFound, Observation, Topic
 from engine.domain.position import ExitReason, Life
 from engine.plan.planner import make_plan
 from engine.reconcile.life import INCOME_WAIT_MS
+from engine.reconcile.questions import questions
 from engine.reconcile.settle import reconcile
 from tests.builders import (
     CANCELLED,
     NOW,
     UNKNOWN,
     a_decision,
+    a_fill,
     a_filled_entry,
     a_floor,
     a_foreign_stop,
@@ -128,7 +130,7 @@ def clean_after(ledger: Ledger, *looks: Observation) -> list[tuple[int, bool]]:
 
 def test_a_clean_book_is_believed_on_two_reads_then_the_life_is_past() -> None:
     """RULES F7, G6: both lists empty on two reads, then the next life may begin."""
-    ledger = a_ledger(a_closed_life(), (a_filled_entry(),), fills=())
+    ledger = a_ledger(a_closed_life(), (a_filled_entry(),), fills=(a_fill(),))
     looks = [told(ledger, now=NOW + n * 1_000) for n in range(3)]
 
     assert clean_after(ledger, *looks) == [(1, False), (2, True), (0, True)]
@@ -243,3 +245,18 @@ def test_nothing_enters_before_the_book_is_clean() -> None:
 
     for ledger in (a_ledger(life, fills=()), a_ledger(orders=(a_stop(),))):
         assert placed(make_plan(a_situation(ledger=ledger, decision=decision))) == []
+
+
+def test_a_life_whose_trades_were_not_told_yet_is_not_past() -> None:
+    """Lesson 33, RULES C2: orders may be final before a list of trades shows anything of them.
+
+    They are asked for until told; a minute after the close the record is final without them.
+    """
+    untold = a_ledger(a_closed_life(), (a_filled_entry(),), fills=())
+    looks = [told(untold, now=NOW + n * 1_000) for n in range(3)]
+    late = [told(untold, now=NOW + INCOME_WAIT_MS + n * 1_000) for n in range(2)]
+
+    assert clean_after(untold, *looks) == [(1, False), (2, False), (3, False)]
+    assert Topic.FILLS in {q.topic for q in questions(untold, looks[0])}
+    assert clean_after(untold, *late) == [(1, False), (2, True)]
+    assert questions(untold, late[0]) == ()
