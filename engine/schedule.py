@@ -10,8 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
 CLOCK = "clock"
 EQUITY = "equity"
 FULL_RECONCILIATION = "full_reconciliation"
@@ -25,6 +23,9 @@ class Schedule:
 
     def __init__(self, wake: Callable[[str], None]) -> None:
         """Call ``wake`` with each reason when it is due."""
+        # Imported when the first tick is over: cover does not wait for reminders.
+        from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415
+
         self._scheduler = BackgroundScheduler(timezone=UTC, daemon=True)
         for reason, seconds in EVERY_S.items():
             self._scheduler.add_job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -223,3 +224,16 @@ def test_a_parameter_without_value_is_neither_signed_nor_sent() -> None:
     text, _, signature = wire.asked[0][2].partition("&signature=")
     assert "orderId" not in text
     assert signature == hmac.new(b"secret", text.encode(), "sha256").hexdigest()
+
+
+def test_dates_in_words_cost_nothing_until_somebody_reads_one() -> None:
+    """10 MB and a tenth of a start for what the keeper never uses; the library still works."""
+    code = (
+        "import sys, engine.exchange.binance.client as c; print('regex' in sys.modules);"
+        "from binance.helpers import date_to_milliseconds;"
+        "print(date_to_milliseconds('1 Jan 2026'), 'regex' in sys.modules)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.split() == ["False", "1767225600000", "True"]
