@@ -133,6 +133,10 @@ class AccountMode:
     is_multi_assets: bool
 
 
+BASE_TAKER_RATE = Decimal("0.0005")
+"""Assumed until the account's own was read: the base tier (binance-usdm.md section 7)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Commission rates as fractions."""

@@ -220,6 +220,13 @@ class Fill:
         """Return our id of the order that executed, or None for a foreign one."""
         return ClientOrderId.parse(self.client_id)
 
+    def commission_in(self, symbol: str) -> Decimal | None:
+        """Return the commission where it was paid in the symbol's margin asset, else None.
+
+        Fees may be burned in another coin; an amount of that is no amount of this.
+        """
+        return self.commission if symbol.endswith(self.commission_asset) else None
+
     @property
     def signed_quantity(self) -> Decimal:
         """Return the change of the position: positive for a buy."""

@@ -15,6 +15,7 @@ from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
 from engine.domain.numbers import ONE, plain
+from engine.domain.observation import BASE_TAKER_RATE
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
@@ -26,9 +27,6 @@ from engine.plan.trailing import trail_candidates
 AGREEING_READS = 2
 PRIMARIES_MAX = 2
 """In the normal course two rest at once, while one takes over from the other (RULES F1)."""
-
-TAKER_RATE = Decimal("0.0005")
-"""Assumed exit rate until the account's own was read: the base tier (binance-usdm.md section 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,9 @@ def _breakeven(situation: Situation, life: Life, instrument: Instrument) -> Deci
     if life.tp1_done_ms is None or life.entry_price is None:
         return None
     rates = situation.observation.rates
-    return breakeven_level(life, instrument, TAKER_RATE if rates is None else rates.value.taker)
+    return breakeven_level(
+        life, instrument, BASE_TAKER_RATE if rates is None else rates.value.taker
+    )
 
 
 def breakeven_level(life: Life, instrument: Instrument, taker_rate: Decimal) -> Decimal:

@@ -11,8 +11,8 @@ from engine.domain.identity import OrderRole
 from engine.domain.ledger import NOT_SENT, Ledger, PastLife
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, as_price, plain
-from engine.domain.observation import Observation
-from engine.domain.order import Order, OrderReport, OrderStatus
+from engine.domain.observation import BASE_TAKER_RATE, Observation
+from engine.domain.order import Fill, Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
 from engine.reconcile.fills import has_untold_trades
@@ -77,15 +77,16 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
     return ledger.with_life(replace(life, best_price=best, worst_price=worst))
 
 
-def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
-    """Return the ledger with the base of the targets and TP1's completion (RULES F6)."""
+def fold_entry(ledger: Ledger, observation: Observation, limits: Limits) -> Ledger:
+    """Return the ledger with entry costs, base of the targets and TP1's completion (F5, F6)."""
+    now_ms = observation.now_ms
     life = ledger.life
     if life is None or not life.is_open:
         return ledger
     entered = [f for f in ledger.fills if f.side is life.side.opening]
     life = replace(
         life,
-        entry_commission=sum((f.commission for f in entered), ZERO),
+        entry_commission=sum((_cost_of(f, observation, limits) for f in entered), ZERO),
         entered_quantity=sum((f.quantity for f in entered), ZERO),
     )
     if ledger.entries_are_final and life.quantity > 0:
@@ -98,6 +99,15 @@ def fold_entry(ledger: Ledger, now_ms: int) -> Ledger:
         if life.tp1_done_ms is None and taken > 0 and all(o.status.is_final for o in tp1):
             life = replace(life, tp1_done_ms=now_ms)
     return ledger.with_life(life)
+
+
+def _cost_of(fill: Fill, observation: Observation, limits: Limits) -> Decimal:
+    """Return what a fill cost in the margin asset; where it was paid in another, by the rate."""
+    paid = fill.commission_in(limits.symbol)
+    if paid is not None:
+        return paid
+    rates = observation.rates
+    return fill.price * fill.quantity * (BASE_TAKER_RATE if rates is None else rates.value.taker)
 
 
 def _is_in_doubt(tp1: tuple[Order, ...]) -> bool:

@@ -43,7 +43,7 @@ def reconcile(
     ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
     ledger, of_hedged = fold_hedged(ledger, observation, limits)
-    ledger = fold_prices(fold_entry(ledger, observation.now_ms), observation)
+    ledger = fold_prices(fold_entry(ledger, observation, limits), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
     drifts += of_position + of_orphan + of_hedged + of_cover + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:

@@ -11,19 +11,19 @@ from engine.domain.order import Fill
 from engine.domain.position import Life
 
 
-def trade_row(life: Life, fills: Sequence[Fill]) -> dict[str, Any]:
+def trade_row(life: Life, fills: Sequence[Fill], symbol: str) -> dict[str, Any]:
     """Return the ``trades`` row of a life: money in the margin asset, costs negative.
 
     ``net_pnl = realized_pnl + commission + funding``, exactly. ``initial_risk`` is the distance
     from entry to the initial stop times the quantity; ``mae`` and ``mfe`` are the worst and best
-    price since entry, in money.
+    price since entry, in money. Commission in another asset stays with its fill, uncounted.
     """
     entries = [f for f in fills if f.side is life.side.opening]
     exits = [f for f in fills if f.side is life.side.closing]
     quantity = sum((f.quantity for f in entries), ZERO) or life.quantity
     entry = _average(entries) or life.entry_price
     realized = sum((f.realized_pnl for f in fills), ZERO)
-    commission = -sum((f.commission for f in fills), ZERO)
+    commission = -sum((f.commission_in(symbol) or ZERO for f in fills), ZERO)
     funding = life.funding
     net = realized + commission + funding
     row: dict[str, Any] = {

@@ -233,7 +233,7 @@ class Writer:
         life = after.life
         if life is None or life.closed_ms is None or not (change.life or change.fills):
             return
-        row = self._desk.owner | trade_row(life, after.fills)
+        row = self._desk.owner | trade_row(life, after.fills, self._desk.symbol)
         connection.execute(upsert(t.trades, self._desk.dialect), row)
 
 

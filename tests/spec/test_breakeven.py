@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from engine.domain.limits import KeepOrClose, Limits
-from engine.domain.observation import Fact, Income
+from engine.domain.observation import Fact, Income, Rates
 from engine.domain.position import ExitReason, Life
 from engine.domain.situation import Situation
 from engine.domain.terms import Side
 from engine.plan.planner import make_plan
 from engine.plan.ratchet import breakeven_level
 from engine.reconcile.settle import reconcile
+from engine.store.trades import trade_row
 from tests.builders import (
     LONG,
     NOW,
@@ -23,9 +24,11 @@ from tests.builders import (
     SHORT,
     TP1,
     a_fill,
+    a_filled_entry,
     a_ledger,
     a_life,
     a_situation,
+    a_stop,
     an_instrument,
     d,
     held,
@@ -180,3 +183,34 @@ def test_the_entrys_commission_is_summed_over_its_fills() -> None:
 
     assert reconciled.life is not None
     assert reconciled.life.entry_commission == Decimal("0.3")
+
+
+RATED = table("""
+rates  taker       why
+read   0.00019231  the account's own rate
+-      0.0005      the base tier, until it was read
+""")
+
+
+@pytest.mark.parametrize("row", RATED, ids=ids(RATED))
+def test_fees_burned_in_another_coin_are_estimated_by_the_rate(row: list[str]) -> None:
+    """RULES F5: 0.0003 BNB are a cost, and they are not 0.0003 USDT."""
+    rates = None if row[0] == "-" else Fact(Rates(d("0.0001"), d("0.00019231")), NOW)
+    burned = a_fill(commission=d("0.0003"), commission_asset="BNB")
+    ledger = a_ledger(a_life(), (a_filled_entry(), a_stop()), fills=(burned,))
+
+    settled, _ = reconcile(ledger, replace(seen(ledger), rates=rates), Limits())
+
+    assert settled.life is not None
+    assert settled.life.entry_commission == d("90743.3") * d("0.013") * d(row[1])
+
+
+def test_the_record_counts_commission_of_the_margin_asset_only() -> None:
+    """Costs are exact or left out, never mixed: what was burned stays with its fill."""
+    paid = a_fill(commission=d("0.2359"))
+    burned = a_fill(PRIMARY, price=90_380, number=2, commission=d("0.0003"), commission_asset="BNB")
+
+    row = trade_row(a_life(closed_ms=NOW), (paid, burned), "BTCUSDT")
+
+    assert row["commission"] == d("-0.2359")
+    assert row["net_pnl"] == row["realized_pnl"] - d("0.2359") + row["funding"]
