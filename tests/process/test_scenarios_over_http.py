@@ -53,8 +53,8 @@ MORE = (
     "gap_through_the_stop_short",
     "tp1_then_breakeven",
 )
-"""Lives that only prices, documents and hands drive, none with a date written in raw text: real time
-changes nothing in them. Played with ``KEEPER_LIVES=all``, a few minutes."""
+"""Lives that prices, documents and hands drive, none with a date in raw text: real time changes
+nothing in them. Played with ``KEEPER_LIVES=all``, a few minutes."""
 
 LIVES = SAMPLE + (MORE if os.environ.get("KEEPER_LIVES") == "all" else ())
 
