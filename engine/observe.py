@@ -216,7 +216,7 @@ class Observer:
                 and not any(f.topic is topic for f in seen.failures)
             ):
                 remembered |= _told(topic, fact)
-        return replace(seen, **remembered)  # type: ignore[arg-type]
+        return replace(seen, **remembered)  # type: ignore[arg-type]  # by field name
 
     def _fold(self, seen: Observation, answers: Sequence[Answer]) -> Observation:
         failures: list[Failure] = []
@@ -253,7 +253,7 @@ class Observer:
             lookups=tuple(lookups),
             history=history or seen.history,
             failures=(*seen.failures, *failures),
-            **facts,  # type: ignore[arg-type]
+            **facts,  # type: ignore[arg-type]  # by field name
         )
 
     def _merged(self, fresh: tuple[Candle, ...]) -> tuple[Candle, ...]:

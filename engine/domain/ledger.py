@@ -50,13 +50,10 @@ class Ledger:
     past: tuple[PastLife, ...] = ()
     position_quantity: Decimal = ZERO
     settled_streak: int = 0
-    settled_ms: int | None = None
     last_fill_ms: int = 0
     history_read_ms: int | None = None
     stop_while_flat: bool | None = None
     equity: Equity | None = None
-    seen_decision: str | None = None
-    seen_decision_looks: int = 0
     adopted_decision_ms: int = 0
     hedged: tuple[HedgedSide, ...] = ()
 

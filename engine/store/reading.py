@@ -202,13 +202,13 @@ class ReadStore:
             statement = statement.where(e.c.at_ms <= to_ms)
         if kinds:
             statement = statement.where(e.c.kind.in_(kinds))
-        return tuple(dict(row._mapping) for row in self._all(statement, e))  # noqa: SLF001
+        return tuple(dict(row._mapping) for row in self._all(statement, e))  # noqa: SLF001 - SQLAlchemy's public name
 
     def decisions(self, *, limit: int = 50) -> tuple[Row, ...]:
         """Return decisions and refusals, newest first (``verdict``: valid, or the reason code)."""
         d = t.decisions
         statement = sa.select(*d.c).order_by(d.c.seen_ms.desc(), d.c.digest).limit(limit)
-        return tuple(dict(row._mapping) for row in self._all(statement, d))  # noqa: SLF001
+        return tuple(dict(row._mapping) for row in self._all(statement, d))  # noqa: SLF001 - SQLAlchemy's public name
 
     def decision(self, digest: str) -> Decision | None:
         """Return a decision by its digest."""
@@ -226,7 +226,7 @@ class ReadStore:
         rows = self._all(sa.select(*s.c).order_by(s.c.id.desc()).limit(1), s)
         if not rows:
             return None
-        row = dict(rows[0]._mapping)  # noqa: SLF001
+        row = dict(rows[0]._mapping)  # noqa: SLF001 - SQLAlchemy's public name
         return row | {"text": self.text(row["digest"])}
 
     def tick_rows(self, *, limit: int = 1) -> tuple[Row, ...]:
@@ -234,7 +234,7 @@ class ReadStore:
         k = t.ticks
         names = ("id", "tick", "now_ms", "engine_version", "reasons", "actions", "drifts", "digest")
         statement = sa.select(*(k.c[n] for n in names)).order_by(k.c.id.desc()).limit(limit)
-        return tuple(dict(row._mapping) for row in self._all(statement, k))  # noqa: SLF001
+        return tuple(dict(row._mapping) for row in self._all(statement, k))  # noqa: SLF001 - SQLAlchemy's public name
 
     def ticks(
         self, *, after_id: int = 0, from_ms: int | None = None, to_ms: int | None = None

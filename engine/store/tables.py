@@ -87,12 +87,9 @@ ledgers = sa.Table(
     Column("life_generation", BigInteger),
     _price("position_quantity", nullable=False),
     Column("settled_streak", BigInteger, nullable=False),
-    _moment("settled_ms"),
     _moment("last_fill_ms", nullable=False),
     _moment("history_read_ms"),
     _flag("stop_while_flat", nullable=True),
-    _text("seen_decision", nullable=True),
-    Column("seen_decision_looks", BigInteger, nullable=False),
     _moment("adopted_decision_ms", nullable=False),
     _text("more", nullable=True),
 )

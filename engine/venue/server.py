@@ -184,7 +184,7 @@ class VenueServer:
             except RecordingError as error:
                 # The recording is over; the price stands still and everything else goes on.
                 self._feed_error = str(error)
-                log.error("%s; the price stands still from here", error)  # noqa: TRY400
+                log.error("%s; the price stands still from here", error)  # noqa: TRY400 - words, no trace
             self._send_pushes()
             await asyncio.sleep(ADVANCE_EVERY_S)
 
@@ -208,7 +208,7 @@ class VenueServer:
             except OSError as error:
                 # What was already told to clients cannot be taken back: go on and try again.
                 self._books.still_behind()
-                log.error("the books could not be written: %s", error)  # noqa: TRY400
+                log.error("the books could not be written: %s", error)  # noqa: TRY400 - words, no trace
             # Large books take longer to make: never let them take more than a tenth of the time.
             pause_s = max(SAVE_EVERY_S, SAVE_SHARE * (time.monotonic() - begun_s))
 
