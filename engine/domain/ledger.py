@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.domain.equity import Equity
@@ -11,6 +11,7 @@ from engine.domain.numbers import ZERO
 from engine.domain.order import Fill, Order
 from engine.domain.position import ExitReason, HedgedSide, LevelState, Life, StopLevel
 from engine.domain.terms import Phase, Side
+from engine.domain.values import replace
 
 NOT_SENT = "not_sent"
 """Why a life ended of which nothing ever reached the exchange."""
@@ -59,7 +60,11 @@ class Ledger:
 
     def order(self, client_id: ClientOrderId) -> Order | None:
         """Return the order of that id."""
-        return next((o for o in self.orders if o.id == client_id), None)
+        for order in self.orders:  # a loop: this is asked dozens of times a tick
+            known = order.terms.client_id
+            if known is client_id or known == client_id:
+                return order
+        return None
 
     def of_life(self, *roles: OrderRole) -> tuple[Order, ...]:
         """Return the current life's orders of these roles (all roles when none is named)."""
@@ -67,7 +72,12 @@ class Ledger:
             return ()
         generation = self.life.generation
         return tuple(
-            o for o in self.orders if o.generation == generation and (not roles or o.role in roles)
+            [
+                order
+                for order in self.orders
+                if (client_id := order.terms.client_id).generation == generation
+                and (not roles or client_id.role in roles)
+            ]
         )
 
     def has_used(self, decision_id: str) -> bool:
@@ -109,9 +119,12 @@ class Ledger:
 
     def with_order(self, order: Order) -> Ledger:
         """Return the ledger with ``order`` put in place of the one of its id, or added."""
-        if self.order(order.id) is None:
+        known = self.order(order.id)
+        if known is order:
+            return self
+        if known is None:
             return replace(self, orders=(*self.orders, order))
-        return replace(self, orders=tuple(order if o.id == order.id else o for o in self.orders))
+        return replace(self, orders=tuple([order if o is known else o for o in self.orders]))
 
     def with_life(self, life: Life | None) -> Ledger:
         """Return the ledger with the current life replaced."""

@@ -8,7 +8,6 @@ nothing enters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
@@ -16,6 +15,7 @@ from engine.domain.ledger import Ledger
 from engine.domain.limits import DrawdownScope, Limits
 from engine.domain.numbers import ZERO
 from engine.domain.observation import AccountReport, Fact, Income, Observation
+from engine.domain.values import replace
 
 TRADING = frozenset(
     {"REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "SPECIAL_FUNDING_FEE", "INSURANCE_CLEAR"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.identity import ClientOrderId
@@ -11,6 +10,7 @@ from engine.domain.numbers import ZERO
 from engine.domain.observation import Observation
 from engine.domain.order import Fill, OrderReport
 from engine.domain.terms import Book
+from engine.domain.values import replace
 
 
 def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[Fill, ...]]:

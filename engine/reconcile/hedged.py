@@ -6,8 +6,6 @@ look that forgot it does not sweep its stop.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.domain.cover import closes_side, covers_now
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.ledger import Ledger
@@ -17,6 +15,7 @@ from engine.domain.observation import Observation
 from engine.domain.order import Order
 from engine.domain.position import HedgedSide, PositionReport
 from engine.domain.terms import Side
+from engine.domain.values import replace
 
 GONE_READS = 3
 KEPT = 64

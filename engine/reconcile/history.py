@@ -7,12 +7,12 @@ generation come back without a store.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.observation import Observation
 from engine.domain.order import OrderReport
+from engine.domain.values import replace
 
 
 def fold_history(ledger: Ledger, observation: Observation) -> Ledger:

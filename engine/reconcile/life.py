@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
@@ -15,6 +14,7 @@ from engine.domain.observation import BASE_TAKER_RATE, Observation
 from engine.domain.order import Fill, Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
+from engine.domain.values import replace
 from engine.reconcile.fills import has_untold_trades
 
 CLEAN_READS = 2
@@ -66,14 +66,15 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
     # An average has any number of digits; the store keeps as many of a price as it can order.
     entry = None if life.entry_price is None else as_price(life.entry_price)
     prices = [p for p in (observation.last_price, entry) if p is not None and p > 0]
-    for candle in candles:
-        if candle.open_ms > life.opened_ms:
-            prices += (candle.high, candle.low)
-    side = life.side
-    best, worst = life.best_price, life.worst_price
-    for price in prices:
-        best = price if best is None else side.tighter(best, price)
-        worst = price if worst is None else side.wider(worst, price)
+    opened_ms = life.opened_ms
+    whole = [candle for candle in candles if candle.open_ms > opened_ms]
+    prices += [candle.high for candle in whole]
+    prices += [candle.low for candle in whole]
+    prices += [p for p in (life.best_price, life.worst_price) if p is not None]
+    if not prices:
+        return ledger
+    ends = min(prices), max(prices)
+    best, worst = life.side.tighter(*ends), life.side.wider(*ends)
     return ledger.with_life(replace(life, best_price=best, worst_price=worst))
 
 

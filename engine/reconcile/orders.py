@@ -8,7 +8,6 @@ of it was found.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId
@@ -19,6 +18,7 @@ from engine.domain.observation import NotFound, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus, OrderTerms
 from engine.domain.order_life import WORDS, next_status
 from engine.domain.terms import ActionClass, Book, TimeInForce
+from engine.domain.values import replace
 
 VISIBLE_WITHIN_MS = 10_000
 """An accepted order is visible by id within this time (assumption (b) of RULES B3)."""
@@ -31,9 +31,12 @@ def fold_orders(
     drifts: list[Drift] = []
     for report, at_ms in _reports(observation):
         ledger = _fold_report(ledger, report, at_ms, drifts)
+    mentioned = {(r.client_id, r.book) for r, _ in _reports(observation)}
     for order in ledger.orders:
         if not order.status.is_final:
-            folded = _fold_absence(order, observation, drifts)
+            folded = order
+            if (str(order.id), order.terms.book) not in mentioned:
+                folded = _fold_absence(order, observation, drifts)
             if _is_gone(folded, ledger, observation, limits):
                 drifts.append(
                     Drift(DriftKind.VANISHED_OWN_ORDER, "not found for long, freed", str(order.id))
@@ -147,9 +150,9 @@ def _is_assumed_dead(order: Order) -> bool:
 
 
 def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -> Order:
-    """Return the order after a look in which nothing may have been said about it."""
+    """Return the order after a look in which nothing was said about it."""
     listing = observation.orders if order.terms.book is Book.REGULAR else observation.algo_orders
-    if listing is None or _was_mentioned(order, observation):
+    if listing is None:
         return order
     if order.is_unresolved:
         can_still_run = listing.at_ms <= order.dead_after_ms + VISIBLE_WITHIN_MS
@@ -202,14 +205,6 @@ def _is_not_found(order: Order, observation: Observation) -> bool:
 
 def _ended(order: Order, at_ms: int, note: str) -> Order:
     return replace(order, status=OrderStatus.EXPIRED, finished_ms=at_ms, note=note)
-
-
-def _was_mentioned(order: Order, observation: Observation) -> bool:
-    text = str(order.id)
-    for report, _ in _reports(observation):
-        if report.client_id == text and report.book is order.terms.book:
-            return True
-    return False
 
 
 def _terms_differ(terms: OrderTerms, report: OrderReport) -> bool:

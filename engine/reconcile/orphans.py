@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.drift import Drift, DriftKind
@@ -14,6 +13,7 @@ from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, PositionReport, StopLevel, Zone
 from engine.domain.terms import Side
+from engine.domain.values import replace
 from engine.domain.wide_stop import wide_level
 
 

@@ -6,7 +6,6 @@ A cancel that was accepted is not yet a final word: the next look asks for the o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from engine.domain.action import Outcome, PlaceOrder
@@ -15,6 +14,7 @@ from engine.domain.ledger import Ledger
 from engine.domain.order import Order, OrderStatus
 from engine.domain.order_life import next_status
 from engine.domain.terms import Fate
+from engine.domain.values import replace
 
 DUPLICATE_ID = -4116
 WOULD_TRIGGER = -2021

@@ -6,7 +6,6 @@ still lag a fill, the larger of the two counts, because a stop too large is not 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never
 
@@ -18,6 +17,7 @@ from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Fill, signed
 from engine.domain.position import ExitReason, Life, Origin, PositionReport
+from engine.domain.values import replace
 from engine.reconcile.fills import sum_of
 
 LAG_MS = 10_000

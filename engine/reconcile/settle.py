@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.domain.decision import Inbox
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import Observation
+from engine.domain.values import replace
 from engine.reconcile.equity import fold_equity
 from engine.reconcile.fills import fold_fills
 from engine.reconcile.hedged import fold_hedged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
 
 from engine.domain.ledger import Ledger, PastLife
@@ -67,6 +67,8 @@ class Changes:
 
 
 NONE = Changes()
+
+_BUT_SEEN = operator.attrgetter(*(f.name for f in fields(Order) if f.name != "seen_ms"))
 
 
 def changes(before: Ledger, after: Ledger) -> Changes:
@@ -133,7 +135,7 @@ def _is_merely_seen(was: Order, order: Order) -> bool:
 
     An order that rests is seen in every tick; a restart looks before it believes anyway.
     """
-    return was == order or replace(was, seen_ms=order.seen_ms) == order
+    return was is order or _BUT_SEEN(was) == _BUT_SEEN(order)
 
 
 def _order_key(order: Order) -> str:
