@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.commands import Commands
 from engine.domain.action import CancelOrder, Halt, Outcome, PlaceOrder, Plan
-from engine.domain.condition import Command, Condition, HaltReason, OperatorCommand
+from engine.domain.condition import Condition, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
 from engine.domain.errors import Indeterminate, Rejected, StoreUnavailable, Unavailable
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -25,9 +26,6 @@ from engine.store.merging import merge_spool, spool_changes
 from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import Engine, Reads, TickReport, look, tick
-
-NOT_OURS = "nothing of ours is open; the held sides of the hedge-mode account are left alone"
-"""What flatten answers where only other people's sides are held (RULES H3)."""
 
 
 class Books:
@@ -171,6 +169,7 @@ class Keeper:
         self._parts = parts
         self._ticks = 0
         self._tenure = Tenure()
+        self._commands = Commands(parts.store)
         self.books = Books(parts.store, parts.note, parts.spool)
         self._engine = Engine(
             books=self.books,
@@ -221,7 +220,7 @@ class Keeper:
         commands: tuple[OperatorCommand, ...] = ()
         if self.books.is_writable:
             try:
-                commands = self._commands(now_ms)
+                commands = self._asked(now_ms)
                 halts = self._parts.store.halts()
             except StoreUnavailable:
                 self.books.is_writable = False
@@ -234,6 +233,7 @@ class Keeper:
             clock_error_ms=gateway.clock_error_ms(),
             is_stream_up=self._parts.is_stream_up(),
             is_breaker_open=gateway.is_breaker_open,
+            is_wire_stuck=gateway.is_wire_stuck,
             weight_used=usage.weight_used,
             weight_limit=usage.weight_limit,
             blocked_until_ms=usage.blocked_until_ms,
@@ -252,33 +252,14 @@ class Keeper:
         if self._parts.gateway.clock_error_ms() is None:
             self.anchor_clock()
 
-    def _commands(self, now_ms: int) -> tuple[OperatorCommand, ...]:
-        return self._obeyed(now_ms) if self._parts.obeys else self._parts.store.pending_commands()
-
-    def _obeyed(self, now_ms: int) -> tuple[OperatorCommand, ...]:
-        """Carry out what takes effect at once; return the commands a plan must answer."""
-        store, pending = self._parts.store, []
-        for command in self._parts.store.pending_commands():
-            match command.command:
-                case Command.HALT:
-                    store.add_halt(HaltReason("operator", command.why, now_ms))
-                    store.finish_command(command.id, "halted", now_ms)
-                case Command.RESUME:
-                    lifted = store.clear_halts(now_ms, command.by)
-                    store.finish_command(command.id, f"{lifted} halts lifted", now_ms)
-                case Command.FLATTEN | Command.ADOPT:
-                    pending.append(command)
-        return tuple(pending)
+    def _asked(self, now_ms: int) -> tuple[OperatorCommand, ...]:
+        return self._commands.obey(now_ms) if self._parts.obeys else self._commands.waiting()
 
     def _settle(self, report: TickReport) -> None:
         """Persist halts the plan asked for, and close commands that have taken effect."""
-        store, life = self._parts.store, report.ledger.life
         if not self.books.is_writable:
             return
         for action in report.plan.actions:
             if isinstance(action, Halt):
-                store.add_halt(HaltReason(action.code, action.detail, report.now_ms))
-        for command in report.situation.condition.commands:
-            if command.command is Command.FLATTEN and life is None:
-                result = NOT_OURS if report.ledger.hedged else "flat"
-                store.finish_command(command.id, result, report.now_ms)
+                self._parts.store.add_halt(HaltReason(action.code, action.detail, report.now_ms))
+        self._commands.settle(report)

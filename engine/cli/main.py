@@ -180,17 +180,28 @@ def _asking(verbs: Verbs[_Parser]) -> None:
 
 
 def _operating(verbs: Verbs[_Parser]) -> None:
-    for name, about, wait_s in (
-        ("halt", "no more entries until resume; protection goes on", 10.0),
-        ("resume", "lift every halt", 10.0),
-        ("flatten", "close the position and leave clean books", 60.0),
+    for name, about in (
+        ("halt", "no more entries until resume; protection goes on"),
+        ("resume", "lift every halt; refused while the reason of one stands"),
+        ("flatten", "close the position and leave clean books"),
+        ("adopt", "keep a position that is not ours as if it were"),
     ):
         parser = _verb(verbs, name, "commanding:order", about)
         parser.set_defaults(command=name)
-        parser.add_argument("--why", default="by hand", help="kept with the command")
         parser.add_argument(
-            "--wait", type=_seconds, default=wait_s, metavar="S", help="for the keeper's answer"
+            *("--reason", "--why"),
+            dest="why",
+            default="by hand",
+            metavar="TEXT",
+            help="kept with the command, beside who asked and when",
         )
+        parser.add_argument(
+            "--wait", type=_seconds, metavar="S", help="for the keeper's answer (10; flatten 60)"
+        )
+        if name == "resume":
+            parser.add_argument(
+                "--force", action="store_true", help="lift the halts whatever stands behind them"
+            )
 
 
 def _building(verbs: Verbs[_Parser]) -> None:

@@ -13,6 +13,7 @@ class Command(StrEnum):
 
     HALT = "halt"
     RESUME = "resume"
+    RESUME_FORCED = "resume_forced"
     FLATTEN = "flatten"
     ADOPT = "adopt"
 
@@ -44,7 +45,9 @@ class Condition:
     ``epoch`` and ``lease_until_ms`` belong to the lease (RULES G4); ``clock_error_ms`` is None
     while the clock was never anchored. ``weight_used``/``weight_limit`` are the exchange's count
     of the last minute, ``order_count``/``order_limit`` likewise; ``blocked_until_ms`` is the end
-    of a 429/418 period (RULES H4).
+    of a 429/418 period (RULES H4). ``overruled`` are the hard errors an operator resumed in spite
+    of: they halt nothing until they have gone once. ``is_wire_stuck``: too many calls hang beyond
+    the reach of any deadline.
     """
 
     tick: int = 0
@@ -59,4 +62,6 @@ class Condition:
     weight_limit: int = 2400
     blocked_until_ms: int = 0
     halts: tuple[HaltReason, ...] = ()
+    overruled: tuple[str, ...] = ()
+    is_wire_stuck: bool = False
     commands: tuple[OperatorCommand, ...] = ()

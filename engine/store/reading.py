@@ -108,6 +108,12 @@ class ReadStore:
         """Return operator commands not yet finished."""
         return self._shelf.pending_commands()
 
+    def command_result(self, command_id: int) -> str | None:
+        """Return what became of an operator command, None while it is not finished."""
+        c = t.operator_commands
+        rows = self._all(sa.select(c.c.result).where(c.c.id == command_id), c)
+        return None if not rows or rows[0][0] is None else str(rows[0][0])
+
     def equity_since(self, since_ms: int, kind: str | None = None) -> tuple[EquitySample, ...]:
         """Return equity samples, oldest first."""
         return self._shelf.equity_since(since_ms, kind)

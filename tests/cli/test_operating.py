@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import signal
+import socket
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -44,6 +46,30 @@ def test_a_halt_stops_entries_until_resume(home: Home) -> None:
     assert after["health"]["reasons"][0]["detail"] == "maintenance"
     assert sent == []
     assert resumed.code == 0
+
+
+def test_who_asked_when_and_why_stands_in_the_answer_and_in_the_events(home: Home) -> None:
+    """A halt found on Monday must say whose it is."""
+    child = home.start("run")
+    home.await_ticks(child)
+
+    halted = home.keeper("halt", "--reason", "exchange maintenance", "--json").document
+    told = home.keeper("explain", str(status(home)["at"]), "--json").document["events"]
+
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert (halted["by"], halted["why"]) == (who, "exchange maintenance")
+    assert isinstance(told, list)
+    texts = [event["text"] for event in told if event["kind"] == "operator"]
+    assert f"halt by {who}: exchange maintenance" in texts
+
+
+def test_adopt_with_nothing_to_adopt_is_refused(home: Home) -> None:
+    child = home.start("run")
+    home.await_ticks(child)
+
+    asked = home.keeper("adopt", "--json")
+
+    assert (asked.code, asked.document["code"]) == (9, "command_refused")
 
 
 def test_flatten_closes_the_position_and_leaves_clean_books(home: Home) -> None:

@@ -14,7 +14,7 @@ from tests.cli.program import keeper
 
 VERBS = {
     *("run", "once", "plan", "decide", "status", "history", "report", "check", "verify"),
-    *("demo", "simulate", "db", "venue", "replay", "halt", "resume", "flatten"),
+    *("demo", "simulate", "db", "venue", "replay", "halt", "resume", "flatten", "adopt"),
 }
 
 
