@@ -13,6 +13,7 @@ from engine.domain.action import Verdict
 from engine.domain.decision import Decision
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights
+from engine.plan.halts import reasons_to_halt
 from engine.tick import TickReport
 
 
@@ -71,19 +72,15 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
     """Return what is wrong right now, as reason codes with words."""
     condition, found = situation.condition, []
     found += [(halt.code, halt.detail) for halt in condition.halts]
+    # Said again beside its halt: as long as it is, a resume without force is refused.
+    found += [(reason.code, reason.detail) for reason in reasons_to_halt(situation)]
     if not condition.is_store_writable:
         found.append(("store_unwritable", "no entries; protection goes on from memory"))
     if condition.rights is not Rights.LEASED:
         found.append(("lease_lost", f"rights: {condition.rights}"))
     if situation.ledger.stop_while_flat is False:
         found.append(("fallback_mode", "no stop is taken while flat: it follows the first fill"))
-    if not situation.has_picture:
-        topics = ", ".join(f"{f.topic}: {f.text}" for f in situation.observation.failures[:3])
-        found.append(("exchange_unreachable", topics or "position or orders could not be read"))
-    if condition.clock_error_ms is None:
-        found.append(("clock_unknown", "the exchange's time was never measured"))
-    if condition.is_breaker_open:
-        found.append(("breaker_open", "too many failures in a row; no entries"))
+    found += _of_the_exchange(situation)
     if situation.inbox.problem is not None:
         found.append(("decisions_unreadable", situation.inbox.problem))
     if situation.inbox.suspended_since_ms is not None:
@@ -93,6 +90,24 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
     return tuple(found)
+
+
+def _of_the_exchange(situation: Situation) -> list[tuple[str, str]]:
+    """Return what is wrong with the way to the exchange."""
+    condition, found = situation.condition, []
+    if not situation.has_picture:
+        topics = ", ".join(f"{f.topic}: {f.text}" for f in situation.observation.failures[:3])
+        found.append(("exchange_unreachable", topics or "position or orders could not be read"))
+    if condition.is_wire_stuck:
+        found.append(("wire_stuck", "too many requests hang beyond reach: nothing can be sent"))
+    if condition.blocked_until_ms > situation.now_ms:
+        wait_s = -(-(condition.blocked_until_ms - situation.now_ms) // 1000)
+        found.append(("rate_limited", f"the exchange asked for silence, {wait_s} s more"))
+    if condition.clock_error_ms is None:
+        found.append(("clock_unknown", "the exchange's time was never measured"))
+    if condition.is_breaker_open:
+        found.append(("breaker_open", "too many failures in a row; no entries"))
+    return found
 
 
 def _hedged(situation: Situation) -> list[tuple[str, str]]:

@@ -84,6 +84,11 @@ class Gateway:
         """Return whether the breaker blocks entries now."""
         return self._breaker.blocks_entries(self._exchange.now_ms())
 
+    @property
+    def is_wire_stuck(self) -> bool:
+        """Return whether nothing can be sent because too many calls hang; a reason for an alarm."""
+        return self._exchange.is_stuck
+
     def close(self) -> None:
         """Release connections and threads."""
         self._exchange.close()

@@ -122,6 +122,10 @@ class Exchange(Protocol):
     def usage(self) -> Usage:
         """Return the request counters as last reported."""
 
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether too many calls hang beyond the reach of any deadline."""
+
     def key_rights(self, patience_ms: int) -> KeyRights:
         """Return what the API key may do; raises ``Rejected`` when the key is refused."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder
+from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder, Request
 from engine.domain.identity import OrderRole
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Rights
@@ -36,6 +36,8 @@ def _why_held(situation: Situation, action: Action) -> str | None:
     condition = situation.condition
     if condition.rights is Rights.NONE:
         return "lease_held_by_another"
+    if isinstance(action, Halt):
+        return None  # nothing is sent for it
     if condition.blocked_until_ms > situation.now_ms:
         return "rate_limited"
     if situation.observation.is_hedge and _needs_one_way(action):
@@ -43,7 +45,7 @@ def _why_held(situation: Situation, action: Action) -> str | None:
     is_add_only = condition.rights is Rights.ADD_ONLY or not condition.is_store_writable
     if is_add_only and not _only_adds(action):
         return "lease_unreachable" if condition.is_store_writable else "store_unwritable"
-    is_entering = _class_of(action) is ActionClass.ENTER
+    is_entering = action.action_class is ActionClass.ENTER
     if is_entering and condition.halts:
         return "halted"
     if is_entering and condition.is_breaker_open:
@@ -51,20 +53,20 @@ def _why_held(situation: Situation, action: Action) -> str | None:
     return None
 
 
-def _needs_one_way(action: Action) -> bool:
+def _needs_one_way(action: Request) -> bool:
     """Return whether an action makes sense in one-way mode only (RULES H3)."""
     match action:
         case PlaceOrder():
             return action.terms.position_side is None
         case Configure():
             return True
-        case CancelOrder() | Halt():
+        case CancelOrder():
             return False
         case _:
             assert_never(action)
 
 
-def _only_adds(action: Action) -> bool:
+def _only_adds(action: Request) -> bool:
     """Return whether an action only adds protection, withdraws an entry, or closes (G4)."""
     match action:
         case PlaceOrder():
@@ -73,14 +75,8 @@ def _only_adds(action: Action) -> bool:
             return action.client_id.role in (OrderRole.ENTRY, OrderRole.EMERGENCY)
         case Configure():
             return False
-        case Halt():
-            return True
         case _:
             assert_never(action)
-
-
-def _class_of(action: Action) -> ActionClass:
-    return ActionClass.PROTECT if isinstance(action, Halt) else action.action_class
 
 
 def _rule_of(action: Action) -> str:

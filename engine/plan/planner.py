@@ -15,9 +15,10 @@ from engine.plan.chase import chase_entry
 from engine.plan.entry import arm, arm_again, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
+from engine.plan.halts import halt_on_hard_errors
 from engine.plan.hedge import protect_hedged
 from engine.plan.ladder import begin_closing, close_position
-from engine.plan.proposal import Proposal, after
+from engine.plan.proposal import NOTHING, Proposal, after
 from engine.plan.protection import place_floor, protect_position, retire_spare_stops
 from engine.plan.ratchet import tighten_stop
 from engine.plan.refinement import refine
@@ -26,6 +27,7 @@ from engine.plan.withdrawal import disarm, withdraw_entry
 Rule = Callable[[Situation], Proposal]
 
 RULES: tuple[Rule, ...] = (
+    halt_on_hard_errors,
     protect_hedged,
     begin_closing,
     protect_position,
@@ -54,7 +56,10 @@ def make_plan(situation: Situation) -> Plan:
     nexts: list[Next] = []
     zone: tuple[Decimal, Decimal] | None = None
     for rule in RULES:
-        proposal = permitted(situation, rule(situation))
+        proposal = rule(situation)
+        if proposal is NOTHING:
+            continue
+        proposal = permitted(situation, proposal)
         situation = after(situation, proposal)
         actions += proposal.actions
         holds += proposal.holds

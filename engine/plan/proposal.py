@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from engine.domain.action import Action, CancelOrder, GateResult, Hold, Next, PlaceOrder
+from engine.domain.action import Action, CancelOrder, GateResult, Halt, Hold, Next, PlaceOrder
+from engine.domain.condition import HaltReason
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.order import Order, OrderStatus, OrderTerms
@@ -35,7 +36,10 @@ NOTHING = Proposal()
 
 
 def after(situation: Situation, proposal: Proposal) -> Situation:
-    """Return the situation with the proposal's intents written into the ledger."""
+    """Return the situation with the proposal's intents written into the ledger.
+
+    A halt it asks for stands for every rule that follows.
+    """
     if proposal.life is None and not proposal.actions:
         return situation
     ledger = situation.ledger
@@ -55,7 +59,15 @@ def after(situation: Situation, proposal: Proposal) -> Situation:
             order = ledger.order(action.client_id)
             if order is not None:
                 ledger = ledger.with_order(replace(order, cancel_sent_ms=situation.now_ms))
-    return replace(situation, ledger=ledger)
+    asked = tuple(
+        HaltReason(action.code, action.detail, situation.now_ms)
+        for action in proposal.actions
+        if isinstance(action, Halt)
+    )
+    condition = situation.condition
+    if asked:
+        condition = replace(condition, halts=(*condition.halts, *asked))
+    return replace(situation, ledger=ledger, condition=condition)
 
 
 def _intent(situation: Situation, action: PlaceOrder) -> Order:

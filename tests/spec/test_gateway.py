@@ -86,6 +86,10 @@ class Exchange:
     def usage(self) -> Usage:
         return self.used
 
+    @property
+    def is_stuck(self) -> bool:
+        return False
+
     def key_rights(self, patience_ms: int) -> KeyRights:
         del patience_ms
         return KeyRights(can_trade=True, can_withdraw=None, is_ip_restricted=None)

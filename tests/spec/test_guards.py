@@ -81,7 +81,7 @@ cancel_attempt  yes     no    yes       yes       no       yes     yes      the 
 cancel_stop     yes     no    no        no        no       yes     yes      never without a record
 cancel_target   yes     no    no        no        no       yes     yes      targets are not touched
 configure       yes     no    no        no        no       no      no       part of entering
-halt            yes     no    yes       yes       no       yes     yes      may always stop
+halt            yes     no    yes       yes       yes      yes     yes      may always stop
 """)
 
 

@@ -61,6 +61,8 @@ def in_trouble(kind: str) -> Situation:
         "add_only": Condition(rights=Rights.ADD_ONLY),
         "clock": Condition(clock_error_ms=None),
         "breaker": Condition(is_breaker_open=True),
+        "stuck": Condition(is_wire_stuck=True),
+        "silence": Condition(blocked_until_ms=NOW + 6_500),
     }
     inboxes = {
         "folder": an_inbox(None, problem="not a folder"),
@@ -74,6 +76,9 @@ def in_trouble(kind: str) -> Situation:
             failed = Failure(Topic.OPEN_ALGO_ORDERS, "unknown", 0, "timed out")
             look = replace(calm.observation, algo_orders=None).with_failure(failed)
             return replace(calm, observation=look)
+        case "key":
+            failed = Failure(Topic.ACCOUNT, "rejected", -2015, "-2015 Invalid API-key")
+            return replace(calm, observation=calm.observation.with_failure(failed))
         case "uncovered":
             return an_open_situation(life=a_life(uncovered_quantity=d("0.004")))
         case "fallback":
@@ -93,6 +98,9 @@ position   exchange_unreachable  degraded  the position could not be read
 lists      exchange_unreachable  degraded  a list could not be read
 clock      clock_unknown         degraded  exchange time was never measured
 breaker    breaker_open          degraded  the exchange is in trouble
+stuck      wire_stuck            degraded  calls hang where no deadline reaches them
+silence    rate_limited          degraded  inside a 429 or 418 period
+key        key_refused           degraded  the reason of a halt that this very tick asks for
 folder     decisions_unreadable  degraded  the inbox cannot be read
 suspended  suspended             degraded  a newer document is refused
 uncovered  uncovered             degraded  part of the position has no stop
