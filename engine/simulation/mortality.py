@@ -1,21 +1,27 @@
-"""Where a keeper can die: at every call through its two ports, before it or after it took effect.
+"""Where a keeper can die: at every call through its two ports, and between two statements of one.
 
-A call is one request to the exchange or one call of the store. Death is no ``Exception``: nothing
-in the keeper may catch it, and everything the keeper held is abandoned.
+A call is one request to the exchange or one call of the store; a statement is one that the store
+writes with, its BEGIN and COMMIT among them. Death comes before a call took effect, or after it
+with its answer lost; a death after the answer is a death before the next call, because nothing
+outside the two ports changes anything. Death is no ``Exception``: nothing in the keeper may catch
+it, and everything the keeper held is abandoned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from engine.domain.action import Outcome, Plan
-from engine.domain.drift import Drift
-from engine.domain.identity import ClientOrderId
-from engine.domain.ledger import Ledger
-from engine.domain.situation import Situation
+import sqlalchemy as sa
+from sqlalchemy import event
+
 from engine.store.connect import Desk
 from engine.store.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -27,12 +33,14 @@ class Mortality:
     """Counts calls and ends the life at the one that was chosen; ``calls`` never goes back.
 
     ``dies_in`` is how many more calls begin before death, None for a life that goes on;
-    ``is_after`` lets that last call take effect, its answer being lost.
+    ``is_after`` lets that last call take effect, its answer being lost. ``roll`` names the calls
+    in their order, where a list was put there to be filled.
     """
 
     calls: int = 0
     dies_in: int | None = None
     is_after: bool = False
+    roll: list[tuple[str, ...]] | None = field(default=None, repr=False)
 
     def doom(self, dies_in: int, *, is_after: bool) -> None:
         """Let the call ``dies_in`` calls from now (0: the next) be the last."""
@@ -42,9 +50,11 @@ class Mortality:
         """Forget a death that did not come to pass."""
         self.dies_in = None
 
-    def begin(self) -> None:
+    def begin(self, *name: str) -> None:
         """Note that a call begins; raises ``Killed`` when it must not take effect."""
         self.calls += 1
+        if self.roll is not None:
+            self.roll.append(name)
         if self.dies_in == 0 and not self.is_after:
             self.dies_in = None
             raise Killed
@@ -59,46 +69,64 @@ class Mortality:
         self.dies_in -= 1
 
 
+def _mortal(
+    method: Callable[Concatenate[Any, P], T],
+) -> Callable[Concatenate[MortalStore, P], T]:
+    """Return the store's method as a call that may be the last."""
+
+    @wraps(method)
+    def call(self: MortalStore, *args: P.args, **named: P.kwargs) -> T:
+        self.mortality.begin("store", method.__name__)
+        result = method(self, *args, **named)
+        self.mortality.end()
+        return result
+
+    return call
+
+
 class MortalStore(Store):
-    """A store whose every call may be the last of the process that makes it."""
+    """A store whose every call may be the last of the process that makes it.
+
+    Reads change nothing, so a death at one is a death at the next call; of them only ``recall``
+    counts, with which a tick begins.
+    """
 
     def __init__(self, desk: Desk, mortality: Mortality) -> None:
         super().__init__(desk)
-        self._mortality = mortality
+        self.mortality = mortality
 
-    def recall(self) -> Ledger:
-        """Return what was written down."""
-        self._mortality.begin()
-        ledger = super().recall()
-        self._mortality.end()
-        return ledger
+    recall = _mortal(Store.recall)
+    record_intent = _mortal(Store.record_intent)
+    record_outcomes = _mortal(Store.record_outcomes)
+    add_halt = _mortal(Store.add_halt)
+    clear_halts = _mortal(Store.clear_halts)
+    finish_command = _mortal(Store.finish_command)
+    set_state = _mortal(Store.set_state)
+    add_equity = _mortal(Store.add_equity)
+    note = _mortal(Store.note)
+    beat = _mortal(Store.beat)
 
-    def record_intent(
-        self,
-        now_ms: int,
-        recalled: Ledger,
-        situation: Situation,
-        drifts: Sequence[Drift],
-        plan: Plan,
-        *,
-        reasons: Sequence[str] = (),
-    ) -> frozenset[ClientOrderId]:
-        """Write the plan down; return the intents the database refused."""
-        self._mortality.begin()
-        refused = super().record_intent(now_ms, recalled, situation, drifts, plan, reasons=reasons)
-        self._mortality.end()
-        return refused
 
-    def record_outcomes(
-        self, now_ms: int, before: Ledger, after: Ledger, outcomes: Sequence[Outcome]
-    ) -> None:
-        """Write down what became of the plan."""
-        self._mortality.begin()
-        super().record_outcomes(now_ms, before, after, outcomes)
-        self._mortality.end()
+def count_statements(database: sa.Engine, mortality: Mortality) -> None:
+    """Let every statement that ``database`` writes with be a call of ``mortality``.
 
-    def finish_command(self, command_id: int, result: str, now_ms: int) -> None:
-        """Say what became of a command."""
-        self._mortality.begin()
-        super().finish_command(command_id, result, now_ms)
-        self._mortality.end()
+    Death before a statement leaves its transaction open, and whoever opens the database next finds
+    it undone; death before a COMMIT too. Reads change nothing and are not counted.
+    """
+
+    @event.listens_for(database, "before_cursor_execute")
+    def _before(*event_arguments: Any) -> None:
+        statement = str(event_arguments[2]).lstrip()
+        if not statement.upper().startswith(("SELECT", "PRAGMA")):
+            mortality.begin("statement", statement)
+
+    @event.listens_for(database, "after_cursor_execute")
+    def _after(*event_arguments: Any) -> None:
+        statement = str(event_arguments[2]).lstrip()
+        if not statement.upper().startswith(("SELECT", "PRAGMA")):
+            mortality.end()
+
+    @event.listens_for(database, "commit")
+    def _commit(_: sa.Connection) -> None:
+        mortality.begin("statement", "COMMIT")
+        mortality.end()
