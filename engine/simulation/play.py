@@ -148,7 +148,7 @@ class Play:
         """Let happen what is due; kills wait until the tick is over."""
         while self._coming and self._coming[0][0] <= now_ms:
             at_ms, _, what = heapq.heappop(self._coming)
-            venue = self._world.venue
+            world = self._world
             match what:
                 case Kill():
                     self.kills_wanted += 1
@@ -156,17 +156,17 @@ class Play:
                 case Appear():
                     self._write(what, at_ms)
                 case Compose():
-                    venue.advance(at_ms)
-                    self._write(what.write(self._world, at_ms), at_ms)
+                    world.reach.advance(at_ms)
+                    self._write(what.write(world, at_ms), at_ms)
                 case Hand():
-                    venue.hand(what.terms, at_ms)
+                    world.venue.hand(what.terms, at_ms)
                 case Fault():
-                    venue.advance(at_ms)
-                    venue.inject(what.terms)
+                    world.venue.advance(at_ms)
+                    world.venue.inject(what.terms)
                 case Calm():
-                    venue.advance(at_ms)
-                    self.struck += venue.faults()
-                    venue.clear_faults()
+                    world.venue.advance(at_ms)
+                    self.struck += world.venue.faults()
+                    world.venue.clear_faults()
 
     def _write(self, appear: Appear, at_ms: int) -> None:
         """Put files into the inbox, each whole, dated by the virtual clock; a map comes first."""

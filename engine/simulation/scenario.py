@@ -6,7 +6,7 @@ Fills, orders and the end are the venue's word; trades and stop levels are what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,8 @@ from engine.simulation.checkers import History, executed_once, naked_windows, ne
 from engine.simulation.expectation import differences
 from engine.simulation.log import read_log
 from engine.simulation.play import Appear, Fault, Hand, Kill, Moment, Play
+from engine.simulation.reach import Reach
+from engine.simulation.served import served_life
 from engine.simulation.told import fill_documents, order_documents
 from engine.simulation.world import World
 from engine.store.reading import ReadStore
@@ -34,20 +36,47 @@ START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
 def play_scenario(path: Path) -> Document:
-    """Return the ``keeper/scenario/1`` document of a file.
+    """Return the ``keeper/scenario/1`` document of a file, played in this process.
 
     Raises ``ScenarioError`` for a file that cannot be used and ``InvalidInput`` for overrides
     that are no settings.
     """
     scenario = load_scenario(path)
+    settings = settings_of(scenario)
     with TemporaryDirectory(prefix="keeper-scenario-") as folder:
-        return _played(scenario, settings_of(scenario), Path(folder))
+        return Staged(scenario, settings, Path(folder)).played()
+
+
+def play_over_http(path: Path) -> Document:
+    """Return what ``play_scenario`` does, with the venue in a process of its own.
+
+    Real sessions, sockets and lanes, a store in a file; time is virtual all the same. Raises
+    ``VenueGone`` beside what ``play_scenario`` raises.
+    """
+    scenario = load_scenario(path)
+    settings = settings_of(scenario)
+    with TemporaryDirectory(prefix="keeper-served-") as folder:
+        inbox, shelf = Path(folder) / "decisions", Path(folder) / "var"
+        inbox.mkdir()
+        shelf.mkdir()
+        with served_life(path, scenario.symbol, start_ms_of(scenario), shelf) as wire:
+            return Staged(scenario, settings, inbox, reach=wire, shelf=shelf).played()
 
 
 def settings_of(scenario: Scenario) -> Settings:
     """Return the defaults with the scenario's symbol and overrides; the environment is left out."""
     overrides = {"symbol": scenario.symbol, **scenario.config}
     return load(None, {}, overrides)
+
+
+def start_of(scenario: Scenario) -> datetime:
+    """Return when the scenario begins, in UTC."""
+    return START if scenario.start is None else scenario.start.astimezone(UTC)
+
+
+def start_ms_of(scenario: Scenario) -> int:
+    """Return when the scenario begins, in milliseconds since the epoch."""
+    return _ms(start_of(scenario))
 
 
 def venue_of(scenario: Scenario, start_ms: int) -> Venue:
@@ -76,7 +105,7 @@ def venue_of(scenario: Scenario, start_ms: int) -> Venue:
 
 def moments_of(scenario: Scenario, start: datetime) -> Iterator[Moment]:
     """Yield everything that happens beside the prices."""
-    start_ms = int(start.timestamp() * 1000)
+    start_ms = _ms(start)
     for decision in scenario.decisions:
         files: list[tuple[str, str | None]] = [(decision.file, decision.text(start))]
         if (chart := decision.map_text(start)) is not None:
@@ -96,35 +125,66 @@ def moments_of(scenario: Scenario, start: datetime) -> Iterator[Moment]:
         yield Moment(start_ms + kill.at_ms, what)
 
 
-def _played(scenario: Scenario, settings: Settings, inbox: Path) -> Document:
-    start = START if scenario.start is None else scenario.start.astimezone(UTC)
-    start_ms = int(start.timestamp() * 1000)
-    venue = venue_of(scenario, start_ms)
-    refusals: list[Document] = []
+class Staged:
+    """A scenario put on stage: its world, its time line and every refusal of a document.
 
-    def listen(report: TickReport) -> None:
-        refusals.extend(
+    ``more`` is what happens beside what the file says. The inbox is the folder ``inbox``, the
+    store in memory, or a file in the folder ``shelf``. A venue that is reached otherwise than by
+    call (``reach``) plays the prices, hands and faults of the file itself.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        settings: Settings,
+        inbox: Path,
+        more: Iterable[Moment] = (),
+        *,
+        reach: Reach | None = None,
+        shelf: Path | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.start_ms = start_ms_of(scenario)
+        self._refusals: list[Document] = []
+        self.world = World(
+            venue_of(scenario, self.start_ms) if reach is None else reach,
+            inbox,
+            settings.limits(),
+            start_ms=self.start_ms,
+            interval_ms=int(settings.loop.interval_s * 1000),
+            listener=self._listen,
+            shelf=shelf,
+        )
+        moments = moments_of(scenario, start_of(scenario))
+        if reach is not None:
+            moments = (m for m in moments if not isinstance(m.what, Hand | Fault))
+        self.play = Play(self.world, inbox, (*moments, *more))
+
+    def run(self) -> None:
+        """Play it to its end."""
+        self.play.run(self.start_ms + self.scenario.until_ms)
+
+    def _listen(self, report: TickReport) -> None:
+        self._refusals.extend(
             {"code": str(r.code), "file": r.file_name, "message": r.message}
             for r in report.situation.inbox.refusals
         )
 
-    world = World(
-        venue,
-        inbox,
-        settings.limits(),
-        start_ms=start_ms,
-        interval_ms=int(settings.loop.interval_s * 1000),
-        listener=listen,
-    )
-    try:
-        Play(world, inbox, moments_of(scenario, start)).run(start_ms + scenario.until_ms)
-        return _document(scenario, world, refusals)
-    finally:
-        world.close()
+    def document(self) -> Document:
+        """Return what became of it, and how that differs from what the file expects."""
+        return _document(self.scenario, self.world, self._refusals)
+
+    def played(self) -> Document:
+        """Play it to its end, take the stage down and return what became of it."""
+        try:
+            self.run()
+            return self.document()
+        finally:
+            self.world.close()
 
 
 def _document(scenario: Scenario, world: World, refusals: list[Document]) -> Document:
-    entries = world.venue.log_after(0)
+    entries = world.reach.log()
     reader = ReadStore.beside(world.store.desk)
     lives = sorted(reader.lives(limit=1000), key=lambda life: life.generation)
     orders = order_documents(entries)
@@ -138,7 +198,7 @@ def _document(scenario: Scenario, world: World, refusals: list[Document]) -> Doc
         "refusals": refusals,
         "placed": placed_of(orders),
         "judged": judged_of(scenario, entries, world.clock.now_ms),
-        "final": final_of(world.venue),
+        "final": final_of(world.reach),
     }
     found = differences(scenario.expect, got)
     head: Document = {"schema": "keeper/scenario/1", "name": scenario.name, "ok": not found}
@@ -163,7 +223,11 @@ def judged_of(scenario: Scenario, entries: list[dict[str, object]], end_ms: int)
     }
 
 
-def final_of(venue: Venue) -> Document:
+def final_of(reach: Reach) -> Document:
     """Return the signed position and how many orders of anybody rest at the end."""
-    held = sum((p.quantity for p in venue.house.account.positions.values()), ZERO)
-    return {"position": plain(held), "orders": len(venue.book.open) + len(venue.algo.open)}
+    held, orders = reach.standing()
+    return {"position": plain(held), "orders": orders}
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,9 +1,9 @@
-"""A whole keeper in a virtual world: real adapter and library, real store, the venue in process.
+"""A whole keeper in a virtual world: real adapter and library, real store, the venue in reach.
 
-No threads, no sleeping, no wall clock: time is an integer that moves when the world says so. A
-kill abandons every object of the keeper; the venue, the database and the inbox stay. It comes
-between two ticks, or at any call through the two ports (``mortality``). What others do happens at
-its own moment, between two requests of one tick if that is when it is due.
+No sleeping, no wall clock, no threads that are not waited for: time is an integer that moves when
+the world says so. A kill abandons every object of the keeper; the venue, the database and the
+inbox stay. It comes between two ticks, or at any call through the two ports (``mortality``). What
+others do happens at its own moment, between two requests of one tick if that is when it is due.
 """
 
 from __future__ import annotations
@@ -15,25 +15,20 @@ from pathlib import Path
 from engine.domain.limits import Limits
 from engine.domain.terms import Rights
 from engine.exchange.binance.adapter import BinanceExchange
-from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.clock import ExchangeClock
-from engine.exchange.binance.lanes import InlineLanes
 from engine.exchange.gateway import Gateway
 from engine.exchange.port import Usage
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Tenure
 from engine.loop import pace_ms
-from engine.simulation.mortality import Killed, Mortality, MortalStore
-from engine.simulation.session import VenueSession
+from engine.simulation.mortality import Killed, Mortality, MortalStore, count_statements
+from engine.simulation.reach import ByCall, Passage, Reach
 from engine.store.store import Store
 from engine.tick import TickReport
 from engine.venue.api import Venue
 from engine.venue.values import Reply
 
-KEY = "simulated-key"
-SECRET = "simulated-secret"  # noqa: S105 - opens nothing but a venue in this very process
-URL = "http://venue.invalid"
 ACCOUNT = "simulated"
 PATIENCE_MS = 2_000
 
@@ -58,7 +53,7 @@ class World:
 
     def __init__(
         self,
-        venue: Venue,
+        venue: Venue | Reach,
         inbox: Path,
         limits: Limits,
         *,
@@ -66,12 +61,14 @@ class World:
         interval_ms: int = 1_000,
         latency_ms: int = 20,
         listener: Callable[[TickReport], None] | None = None,
+        shelf: Path | None = None,
     ) -> None:
         """Put a keeper beside ``venue``; it reads decisions from the folder ``inbox``.
 
-        ``latency_ms`` is the round trip of one burst of requests.
+        ``latency_ms`` is the round trip of one burst of requests. The store is in memory, or a
+        file in the folder ``shelf``.
         """
-        self.venue = venue
+        self.reach: Reach = ByCall(venue) if isinstance(venue, Venue) else venue
         self.clock = Clock(start_ms)
         self.limits = limits
         self.interval_ms = interval_ms
@@ -79,9 +76,12 @@ class World:
         self.ticks = 0
         self.kills = 0
         self.mortality = Mortality()
+        self.statements = Mortality()
         self.meanwhile: Callable[[int], None] | None = None
         self.notes: list[str] = []
         self._inbox = inbox
+        self._shelf = shelf
+        self._stores = 0
         self._listener = listener
         self._spent = 0
         self._in_a_row = 0
@@ -90,17 +90,34 @@ class World:
         self._exchange: BinanceExchange | None = None
         self.keeper: Keeper | None = self._born()
 
+    @property
+    def venue(self) -> Venue:
+        """Return the venue of this process; raises ``TypeError`` where it is another's."""
+        if not isinstance(self.reach, ByCall):
+            raise TypeError("the venue of this world is served by another process")
+        return self.reach.venue
+
     def _new_store(self) -> Store:
-        return Store.open("sqlite://", account=ACCOUNT, symbol=self.limits.symbol)
+        self._stores += 1
+        return self._open_store()
+
+    def _open_store(self) -> Store:
+        file = "" if self._shelf is None else f"/{self._shelf / f'keeper-{self._stores}.db'}"
+        return Store.open(f"sqlite://{file}", account=ACCOUNT, symbol=self.limits.symbol)
 
     def _born(self) -> Keeper:
         """Return a keeper as a new process would make it."""
-        session = VenueSession(self._handle, KEY, self.clock.read, self.clock.pass_ms)
-        client = LaneClient(BinanceAccess(URL, KEY, SECRET, self.limits.symbol))
-        client.session = session
-        lanes = InlineLanes(client, _Latency(session, self.latency_ms))
+        access = self.reach.access(self.limits.symbol)
+        passage = Passage(
+            now_ms=self.clock.read,
+            pause=self.clock.pass_ms,
+            latency_ms=self.latency_ms,
+            begin=self._begin_request,
+            end=self.mortality.end,
+            handle=self._handle,
+        )
+        lanes = self.reach.lanes(access, passage)
         clock = ExchangeClock(self.clock.read, guess_ms=self.clock.now_ms)
-        access = BinanceAccess(URL, KEY, SECRET, self.limits.symbol)
         self._exchange = BinanceExchange(access, lanes, clock)
         return Keeper(
             Parts(
@@ -115,6 +132,10 @@ class World:
             )
         )
 
+    def die_between_statements(self) -> None:
+        """Let the keeper's deaths be counted in statements of the store, too (``statements``)."""
+        count_statements(self.store.desk.database, self.statements)
+
     @property
     def requests_made(self) -> int:
         """Return how many requests left so far, the dead keepers' included."""
@@ -128,6 +149,7 @@ class World:
         self._count_requests()
         self.keeper = None
         self.mortality.spare()
+        self.statements.spare()
         self._in_a_row = 0
 
     def rise(self, *, lose_store: bool = False) -> None:
@@ -137,8 +159,11 @@ class World:
         if lose_store:
             self.store.close()
             self.store = self._new_store()
-        else:
+        elif self._shelf is None:
             self.store = self.store.sibling()
+        else:
+            self.store.close()
+            self.store = self._open_store()
         self._due_ms = self.clock.now_ms
         self.keeper = self._born()
 
@@ -188,19 +213,23 @@ class World:
         self.clock.now_ms = max(now_ms, self.clock.now_ms)
         if self.meanwhile is not None:
             self.meanwhile(self.clock.now_ms)
-        self.venue.advance(self.clock.now_ms)
-        self.venue.drain_pushes()
+        self.reach.advance(self.clock.now_ms)
+        self.reach.drain_pushes()
 
     def _handle(
         self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
     ) -> Reply:
-        """Pass one request to the venue, after what others did until now."""
-        if self.meanwhile is not None:
-            self.meanwhile(now_ms)
-        self.mortality.begin()
+        """Pass one request to the venue of this process."""
+        self._begin_request(now_ms, verb, path, query or body)
         reply = self.venue.handle(verb, path, query, body, key, now_ms)
         self.mortality.end()
         return reply
+
+    def _begin_request(self, now_ms: int, *name: str) -> None:
+        """Let happen what others did until now; the request that follows may be the last call."""
+        if self.meanwhile is not None:
+            self.meanwhile(now_ms)
+        self.mortality.begin(*name)
 
     def close(self) -> None:
         """End the world."""
@@ -212,17 +241,3 @@ class World:
             self._spent += self._exchange.usage().requests
             self._exchange.close()
             self._exchange = None
-
-
-class _Latency:
-    """Adds the round trip to what the venue's own delays take."""
-
-    def __init__(self, session: VenueSession, latency_ms: int) -> None:
-        self._session = session
-        self._latency_ms = latency_ms
-
-    def take_delay_ms(self) -> int:
-        return self._session.take_delay_ms() + self._latency_ms
-
-    def pause(self, pause_ms: int) -> None:
-        self._session.pause(pause_ms)

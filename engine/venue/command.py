@@ -17,7 +17,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
@@ -235,6 +235,8 @@ def _parser() -> _Parser:
     add("--switches", action="store_true", help="list the unconfirmed behaviours and leave")
     add("--switch", action="append", default=[], metavar="NAME=VALUE", type=_pair)
     add("--faults", type=Path, metavar="FILE", help="a YAML list of faults, 'at' optional")
+    add("--clock", type=_moment, metavar="AT", help="time stands at AT until it is told to pass")
+    add("--no-history", action="store_true", help="no made candles before the beginning")
     add("--log-limit", type=int, metavar="N", help="log entries to keep; all, with --state 20000")
     return parser
 
@@ -264,6 +266,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         switches=tuple(arguments.switch),
         faults=arguments.faults,
         log_limit=arguments.log_limit,
+        clock_ms=arguments.clock,
+        history=not arguments.no_history,
     )
 
 
@@ -282,6 +286,16 @@ def _positive(text: str) -> Decimal:
     if value == 0:
         raise argparse.ArgumentTypeError("must be above 0")
     return value
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment with an offset")
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from engine.venue.feeds.scenario import scenario_feed
 from engine.venue.feeds.walk import walk_feed
 from engine.venue.scenario import Scenario, load_scenario
 from engine.venue.server import Timed
-from engine.venue.serving.clock import VenueClock, wall_ms
+from engine.venue.serving.clock import ToldClock, VenueClock, wall_ms
 from engine.venue.settings import SERVED_STREAMS, InitialPosition, Instrument
 from engine.venue.switches import Switches
 
@@ -80,6 +80,9 @@ class Options:
     switches: tuple[tuple[str, str], ...] = ()
     faults: Path | None = None
     log_limit: int | None = None
+    clock_ms: int | None = None
+    """Where time stands until it is told to pass; None: it runs."""
+    history: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     keys = _keys(options.keys) if options.keys is not None else None
     venue = _reopened(kept, keys, books) if kept is not None and books is not None else None
     # Its time may have been sent ahead: it never goes back.
-    clock = VenueClock(max(wall_ms(), venue.house.clock.now if venue is not None else 0))
+    kept_ms = venue.house.clock.now if venue is not None else 0
+    clock = _clock(options.clock_ms, kept_ms)
     start_ms = clock.now_ms()
 
     kept_price = venue.house.market.last if venue is not None else None
@@ -117,8 +121,9 @@ def open_venue(options: Options, books: Books | None) -> Opened:
         settings = _settings(options, scenario, keys, first)
         venue = Venue(settings, now_ms=start_ms, seed=options.seed)
         tick_size = settings.instrument.tick_size
-        past = made_history(first, now_ms=start_ms, seed=options.seed, tick_size=tick_size)
-        venue.preload_candles(list(past))
+        if options.history:
+            past = made_history(first, now_ms=start_ms, seed=options.seed, tick_size=tick_size)
+            venue.preload_candles(list(past))
     if feed is not None:
         venue.feed_from(feed)
     return Opened(
@@ -128,6 +133,12 @@ def open_venue(options: Options, books: Books | None) -> Opened:
         next(iter(keys.items())) if keys else None,
         kept is not None,
     )
+
+
+def _clock(told_ms: int | None, kept_ms: int) -> VenueClock:
+    if told_ms is None:
+        return VenueClock(max(wall_ms(), kept_ms))
+    return ToldClock(max(told_ms, kept_ms))
 
 
 def _reopened(kept: Mapping[str, object], keys: Mapping[str, str] | None, books: Books) -> Venue:

@@ -157,13 +157,13 @@ class AdminDesk:
         return {"done": True}
 
     async def _set_clock(self, body: object) -> Answer:
-        fields = _object(body, "clock", known=("skew_ms", "jump_s"))
+        fields = _object(body, "clock", known=("skew_ms", "jump_s", "at_ms"))
         if len(fields) != 1:
             raise AdminRefusal(
                 "venue_bad_value",
-                "give exactly one of skew_ms, jump_s",
+                "give exactly one of skew_ms, jump_s, at_ms",
                 value=json_text(fields),
-                remedy='{"skew_ms": 1500} or {"jump_s": 60}',
+                remedy='{"skew_ms": 1500}, {"jump_s": 60}, with --clock {"at_ms": 1767607200000}',
             )
         skew = _number(fields, "skew_ms", positive=False)
         if skew is not None:
@@ -171,6 +171,10 @@ class AdminDesk:
         jump = _number(fields, "jump_s", positive=False)
         if jump is not None:
             self._clock.jump(int(jump * 1000))
+            self._advance()
+        at = _number(fields, "at_ms")
+        if at is not None:
+            self._clock.tell(int(at))
             self._advance()
         return {"now_ms": self._clock.now_ms(), "skew_ms": None if skew is None else int(skew)}
 

@@ -1,4 +1,4 @@
-"""The served venue's time: the wall clock read once, then the monotonic clock.
+"""The served venue's time: the wall clock read once, then the monotonic clock; or what it is told.
 
 Steps of the machine's wall clock therefore never reach the venue, and its time never goes back.
 """
@@ -20,6 +20,9 @@ def wall_ms() -> int:
 
 class VenueClock:
     """Exchange time in epoch milliseconds, running in step with the monotonic clock."""
+
+    stands = False
+    """Whether time stands still until somebody tells it to pass."""
 
     def __init__(
         self,
@@ -45,3 +48,29 @@ class VenueClock:
         if milliseconds < 0:
             raise ValueError("the venue's time cannot go back; use skew_ms to shift what it shows")
         self._start_ms += milliseconds
+
+    def tell(self, now_ms: int) -> None:
+        """Set the time.
+
+        Raises:
+            ValueError: this clock runs by itself.
+        """
+        raise ValueError(f"this clock runs by itself and is not {now_ms}; start with --clock")
+
+
+class ToldClock(VenueClock):
+    """Exchange time that stands still until it is told otherwise: whoever plays a life owns it."""
+
+    stands = True
+
+    def __init__(self, start_ms: int) -> None:
+        """Stand at `start_ms`."""
+        super().__init__(start_ms, monotonic_ns=lambda: 0)
+
+    def tell(self, now_ms: int) -> None:
+        """Set the time.
+
+        Raises:
+            ValueError: the time would go back.
+        """
+        self.jump(now_ms - self.now_ms())

@@ -1,7 +1,8 @@
 """Carries one HTTP request to the venue and its reply back, losses and delays included.
 
 The request's path, query and body reach the venue as the client sent them, because signatures are
-made over the raw text. What the venue says about the transport happens on the real socket.
+made over the raw text. What the venue says about the transport happens on the real socket. Where
+time stands still a delay cannot pass: the reply goes out at once and names it (`DELAY_HEADER`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from engine.venue.serving.clock import VenueClock
 
 HANG_LIMIT_S = 60.0
 """How long an unanswered request is kept open when the client never gives up."""
+
+DELAY_HEADER = "X-Venue-Delay-Ms"
+"""How late the reply would have come, where the venue's clock stands."""
 
 _POLL_S = 0.02
 
@@ -63,10 +67,12 @@ class RestDoor:
         )
         self._answered()
         match reply.transport:
+            case Transport.DELIVERED if self._clock.stands:
+                return _response(reply, delay_ms=reply.delay_ms)
             case Transport.DELIVERED:
                 await self._latency.pass_by(reply.delay_ms)
             case Transport.LOST_BEFORE | Transport.LOST_AFTER:
-                await self._latency.pass_by(reply.delay_ms)
+                await self._latency.pass_by(0 if self._clock.stands else reply.delay_ms)
                 _close(request)
             case Transport.TIMEOUT_BEFORE | Transport.TIMEOUT_AFTER:
                 await _hang(request)
@@ -75,8 +81,10 @@ class RestDoor:
         return _response(reply)
 
 
-def _response(reply: Reply) -> web.Response:
+def _response(reply: Reply, *, delay_ms: int = 0) -> web.Response:
     response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    if delay_ms:
+        response.headers[DELAY_HEADER] = str(delay_ms)
     if "Content-Type" not in response.headers or not reply.headers:
         response.content_type = "application/json"
     return response
