@@ -7,8 +7,8 @@ A flat keeper without a fresh decision asks little.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from engine.domain.observation import (
 )
 from engine.domain.order import OrderReport
 from engine.domain.position import HedgedPositions
+from engine.domain.values import replace
 from engine.exchange.port import Answer
 from engine.reconcile.questions import questions
 
@@ -207,14 +208,10 @@ class Observer:
             for question in asked:
                 self._asked_ms[question.topic] = seen.now_ms
             seen = self._fold(seen, self._asks.ask(asked, self._patience_ms))
+        failed = {failure.topic for failure in seen.failures}
         remembered: dict[str, Fact[Any] | None] = {}
-        for topic, field in _FIELD.items():
-            if (
-                topic is not Topic.FILLS
-                and getattr(seen, field) is None
-                and (fact := self._facts.get(topic)) is not None
-                and not any(f.topic is topic for f in seen.failures)
-            ):
+        for topic, fact in self._facts.items():
+            if topic not in failed and getattr(seen, _FIELD[topic]) is None:
                 remembered |= _told(topic, fact)
         return replace(seen, **remembered)  # type: ignore[arg-type]  # by field name
 
@@ -240,7 +237,7 @@ class Observer:
                 histories.append(fact)
             else:
                 if topic is Topic.CANDLES:
-                    fact = replace(fact, value=self._merged(fact.value))
+                    fact = Fact(self._merged(fact.value), answer.at_ms)
                 if topic is not Topic.FILLS:
                     self._facts[topic] = fact
                 facts |= _told(topic, fact)
@@ -262,10 +259,14 @@ class Observer:
         if known is None or not fresh:
             return fresh
         start_ms = fresh[0].open_ms
-        kept = [c for c in known.value if c.open_ms < start_ms]
+        kept = known.value[: bisect_left(known.value, start_ms, key=_opened)]
         if kept and start_ms - kept[-1].open_ms > MINUTE_MS:
             return fresh  # a hole: what lies before it must not look continuous
         return (*kept, *fresh)[-CANDLES_MAX:]
+
+
+def _opened(candle: Candle) -> int:
+    return candle.open_ms
 
 
 def _told(topic: Topic, fact: Fact[Any]) -> dict[str, Fact[Any] | None]:

@@ -116,7 +116,7 @@ def sends_again(gateway: Gateway, *arguments: Any) -> tuple[Outcome, ...]:
         is_entry = isinstance(action, PlaceOrder) and action.terms.role is OrderRole.ENTRY
         if isinstance(action, PlaceOrder) and is_entry and outcome.fate is Fate.UNKNOWN:
             old = action.terms.client_id
-            terms = replace(action.terms, client_id=replace(old, revision=old.revision + 1))
+            terms = replace(action.terms, client_id=old._replace(revision=old.revision + 1))
             again = replace(action, terms=terms)
             outcomes[index] = PERFORM(gateway, [again], *arguments[1:])[0]
     return tuple(outcomes)

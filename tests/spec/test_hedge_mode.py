@@ -524,6 +524,10 @@ class Door:
     def usage(self) -> Usage:
         return Usage()
 
+    @property
+    def is_stuck(self) -> bool:
+        return False
+
     def key_rights(self, patience_ms: int) -> KeyRights:
         del patience_ms
         return KeyRights(can_trade=True, can_withdraw=None, is_ip_restricted=None)
@@ -578,7 +582,7 @@ def test_a_stop_leaves_only_for_the_side_it_closes(side: Side) -> None:
     """Its opposite would open: refused wherever it comes from."""
     stop = a_hedged_stop(side).terms
     wrong = replace(stop, side=side.opening)
-    other_generation = replace(stop, client_id=replace(stop.client_id, generation=9))
+    other_generation = replace(stop, client_id=stop.client_id._replace(generation=9))
 
     assert judged(hedged(sides=[side]), place(wrong)) == ["hedge"]
     assert judged(hedged(sides=[side.opposite]), place(stop)) == ["hedge"]

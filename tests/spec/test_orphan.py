@@ -219,7 +219,7 @@ def test_the_recovered_past_does_not_hold_the_life_that_goes_on() -> None:
     """RULES H2: else it would be counted as two of the day's trades."""
     other = an_entry(generation=1, status=FILLED, filled="0.013")
     current = tuple(
-        replace(o, terms=replace(o.terms, client_id=replace(o.id, generation=2)))
+        replace(o, terms=replace(o.terms, client_id=o.id._replace(generation=2)))
         for o in (a_filled_entry(), a_stop(), a_floor())
     )
 
@@ -292,7 +292,7 @@ def test_a_stop_that_rested_once_fixes_the_foreign_level() -> None:
     ledger, life = imported(look)
     mine = a_floor(life.initial_stop, generation=1, status=CANCELLED)
     removed = replace(
-        mine, terms=replace(mine.terms, client_id=replace(mine.id, decision_hash="000000"))
+        mine, terms=replace(mine.terms, client_id=mine.id._replace(decision_hash="000000"))
     )
     later = an_observation(position=a_position("0.5"), price=91_500)
 
@@ -308,7 +308,7 @@ def test_ours_is_recognised_when_history_comes_late() -> None:
     plan = make_plan(a_situation(ledger=ledger, observation=blind))
     wide = replace(a_floor(placed(plan)[0].trigger_price or 0), terms=placed(plan)[0])
     known = tuple(
-        replace(o, terms=replace(o.terms, client_id=replace(o.id, generation=7)))
+        replace(o, terms=replace(o.terms, client_id=o.id._replace(generation=7)))
         for o in (a_filled_entry(), a_stop(90_500, status=CANCELLED))
     )
     look = lost(*known, reports=[report_of(wide)])

@@ -454,7 +454,7 @@ def test_an_earlier_lifes_orders_beside_this_one_are_cancelled() -> None:
     """RULES G6, lesson 5: a zombie stop is cancelled by id after own cover is confirmed."""
     life = a_life(generation=2)
     mine = tuple(
-        replace(o, terms=replace(o.terms, client_id=replace(o.id, generation=2)))
+        replace(o, terms=replace(o.terms, client_id=o.id._replace(generation=2)))
         for o in the_usual_orders()
     )
     zombie, target = a_stop(91_000), a_tp1(91_700)
