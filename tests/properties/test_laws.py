@@ -250,10 +250,10 @@ def mirror(value: Any, name: str = "") -> Any:
         return value.opposite
     if type(value).__name__ == "Decided":
         return type(value)({"long": "short", "short": "long"}.get(value.value, value.value))
-    if isinstance(value, tuple):
-        return tuple(mirror(item) for item in value)
     if isinstance(value, Limits | ClientOrderId) or type(value).__name__ == "Instrument":
         return value
+    if isinstance(value, tuple):
+        return tuple(mirror(item) for item in value)
     if hasattr(value, "__dataclass_fields__"):
         made = {}
         for f in fields(value):
