@@ -1,12 +1,17 @@
 """Why a position was uncovered, and how long it may have been: the table of RULES B.
 
-Causes are read from the venue's log. A cause without a bound of its own has the bound 0.
+The table is ``bounds.toml`` beside this module; causes are read from the venue's log. A cause
+without a row of its own has the bound 0.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
 
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.numbers import plain
@@ -14,37 +19,84 @@ from engine.domain.terms import Phase
 from engine.simulation.checkers import STOPS, Finding, History, Window, naked_windows
 from engine.simulation.cover import Picture
 from engine.simulation.log import Changed, Event, Filled
+from engine.simulation.requests import Rhythm, Span
 
 NO_CAUSE = "none"
 STOP_SPENT = "stop_spent"
 STOP_REMOVED = "stop_removed"
 STOP_FAILED = "stop_failed"
+NO_STOP_WHILE_FLAT = "no_stop_while_flat"
 FOREIGN = "foreign_position"
-IDLE_LOOK_MS = 10_000
-"""How rarely a keeper with nothing at stake looks at the position."""
+STOP_REFUSED = "stop_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One row of the table; ``what`` is how RULES B words it."""
+
+    fault: str
+    what: str
+    ticks: int
+    round_trips: Decimal
+    wait_ms: int
+
+    def ms(self, interval_ms: int, round_trip_ms: int) -> int:
+        """Return the bound for this interval and round trip, in milliseconds."""
+        return int(self.ticks * interval_ms + self.round_trips * round_trip_ms) + self.wait_ms
+
+
+@cache
+def bounds() -> dict[str, Bound]:
+    """Return the table by fault; "look" is what is granted after anything imposed."""
+    text = (Path(__file__).parent / "bounds.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text, parse_float=Decimal)
+    rows = [{**table["look"], "fault": "look"}, *table["bound"]]
+    return {
+        row["fault"]: Bound(
+            row["fault"],
+            row["what"],
+            row.get("ticks", 0),
+            Decimal(row.get("round_trips", 0)),
+            int(Decimal(row.get("wait_s", 0)) * 1000),
+        )
+        for row in rows
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How quick the keeper can be: its interval and the round trip, in milliseconds."""
+    """How quick the keeper can be: its interval and the round trip, in milliseconds.
+
+    ``rhythm`` tells by how much the tick was stretched when (RULES H4).
+    """
 
     interval_ms: int
     round_trip_ms: int
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     @property
     def next_look_ms(self) -> int:
-        """Return one tick and three round trips."""
-        return self.interval_ms + 3 * self.round_trip_ms
+        """Return one look of an unstretched tick."""
+        return self.of("look", 0)
+
+    def of(self, fault: str, at_ms: int) -> int:
+        """Return the bound of a fault that began at this moment."""
+        stretched_ms = self.interval_ms * self.rhythm.factor(at_ms, self.interval_ms)
+        return bounds()[fault].ms(stretched_ms, self.round_trip_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Naked:
-    """One uncovered stretch with its cause and its bound."""
+    """One uncovered stretch with its cause and its bound.
+
+    ``imposed_ms`` is how much of it the keeper was dead or the exchange out of its reach.
+    """
 
     window: Window
     cause: str
     bound_ms: int
     state: str
+    imposed_ms: int = 0
 
     @property
     def finding(self) -> Finding | None:
@@ -56,39 +108,49 @@ class Naked:
         return Finding(self.window.from_ms, f"{text}{self.bound_ms / 1000:g} s")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of time, in venue milliseconds."""
-
-    from_ms: int
-    until_ms: int
-
-    def shares_ms(self, window: Window) -> int:
-        """Return for how long both lasted at once."""
-        return max(min(self.until_ms, window.until_ms) - max(self.from_ms, window.from_ms), 0)
-
-
 def naked_with_causes(
-    history: History, pace: Pace, imposed: Sequence[Span] = ()
+    history: History, pace: Pace, imposed: Sequence[Span] = (), *, needs_armed: bool = True
 ) -> tuple[Naked, ...]:
     """Return every uncovered stretch with its cause and its bound.
 
-    ``imposed`` is when the keeper was dead or the exchange out of its reach: that time is added
-    to a bound, and one look more after it.
+    ``imposed`` is when the keeper was dead or the exchange out of its reach: as long as the bound
+    has not passed, such a time moves its end to one look after it. ``needs_armed`` is False where
+    the account takes no stop while flat (RULES E9).
     """
     pictures = history.pictures()
     found: list[Naked] = []
     for window in naked_windows(history):
         first = next(p for p in pictures if p.at_ms == window.from_ms and p.naked_quantity > 0)
         cause = _cause(pictures, first)
-        bound_ms = 0
+        if cause == NO_CAUSE and not needs_armed and _is_first_fill(first):
+            cause = NO_STOP_WHILE_FLAT
+        bound_ms = pace.of(cause, window.from_ms)
+        shared_ms = 0
         if cause != NO_CAUSE:
-            bound_ms = pace.next_look_ms + _grew_for_ms(pictures, window, pace)
-            bound_ms += IDLE_LOOK_MS if cause == FOREIGN else 0
-            shared = [span.shares_ms(window) for span in imposed]
-            bound_ms += sum(s + pace.next_look_ms for s in shared if s > 0)
-        found.append(Naked(window, cause, bound_ms, state_of(first)))
+            bound_ms += _grew_for_ms(pictures, window, pace)
+            bound_ms = _extended(window.from_ms, bound_ms, imposed, pace)
+            shared_ms = _shared_ms(window, imposed)
+        found.append(Naked(window, cause, bound_ms, state_of(first), shared_ms))
     return tuple(found)
+
+
+def _extended(from_ms: int, bound_ms: int, imposed: Sequence[Span], pace: Pace) -> int:
+    """Move the end of a bound to one look after each imposed time that began before it."""
+    until_ms = from_ms + bound_ms
+    for span in sorted(imposed, key=lambda one: one.from_ms):
+        if span.until_ms > from_ms and span.from_ms <= until_ms:
+            until_ms = max(until_ms, span.until_ms + pace.of("look", span.until_ms))
+    return until_ms - from_ms
+
+
+def _shared_ms(window: Window, imposed: Sequence[Span]) -> int:
+    """Return how long the window and any imposed time lasted at once."""
+    total_ms, done_ms = 0, window.from_ms
+    for span in sorted(imposed, key=lambda one: one.from_ms):
+        from_ms, until_ms = max(span.from_ms, done_ms), min(span.until_ms, window.until_ms)
+        if from_ms < until_ms:
+            total_ms, done_ms = total_ms + until_ms - from_ms, until_ms
+    return total_ms
 
 
 def state_of(picture: Picture) -> str:
@@ -117,7 +179,12 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
         is_inside = window.from_ms < picture.at_ms < window.until_ms
         if is_inside and own is not None and own.role is OrderRole.ENTRY:
             grew_ms = picture.at_ms
-    return min(grew_ms - window.from_ms, pace.next_look_ms)
+    return min(grew_ms - window.from_ms, pace.of("look", window.from_ms))
+
+
+def _is_first_fill(first: Picture) -> bool:
+    own = first.cause.own_id if isinstance(first.cause, Filled) else None
+    return own is not None and own.role is OrderRole.ENTRY
 
 
 def _cause(pictures: Iterable[Picture], first: Picture) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from engine.domain.identity import OrderRole
 from engine.domain.numbers import plain
@@ -57,7 +58,7 @@ class Window:
         return self.until_ms - self.from_ms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """The log with what stood before it and when it ends."""
 
@@ -66,9 +67,14 @@ class History:
     position: Decimal = ZERO
     grace_ms: int = TRIGGER_GRACE_MS
 
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> Sequence[Picture]:
         """Return what stood between each two events."""
-        return list(
+        return self._pictures
+
+    @cached_property
+    def _pictures(self) -> tuple[Picture, ...]:
+        """Every checker asks for them, and they never change."""
+        return tuple(
             pictures(
                 self.events, end_ms=self.end_ms, position=self.position, grace_ms=self.grace_ms
             )

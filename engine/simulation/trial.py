@@ -15,18 +15,21 @@ from engine.domain.condition import Command
 from engine.domain.identity import OrderRole
 from engine.read.documents import Document, level_document
 from engine.read.trades import confirmed, trade_documents
+from engine.simulation.account import Account
 from engine.simulation.analyst import Analyst, Kind, Wish
-from engine.simulation.causes import Naked, Pace, Span
+from engine.simulation.causes import Naked, Pace
 from engine.simulation.checkers import History
 from engine.simulation.draw import START_MS, Drawn
+from engine.simulation.given import Appeared, Inbox, appeared
 from engine.simulation.log import Event, Filled, Placed, read_log
-from engine.simulation.play import Calm, Compose, Moment, Play
+from engine.simulation.play import Appear, Calm, Compose, Moment, Play
+from engine.simulation.requests import Rhythm, Span, broken_spans, read_requests
 from engine.simulation.told import fill_documents, order_documents
 from engine.simulation.verdict import (
+    Asked,
     Evidence,
     States,
     Violation,
-    broken_spans,
     cells,
     digest_of,
     judge,
@@ -107,6 +110,7 @@ class _Course:
         self._play = Play(world, inbox, moments)
         self._broken: list[Violation] = []
         self._needed: int | None = None
+        self._appeared: list[Appeared] = []
 
     def run(self) -> Trial:
         """Play every stage, then judge."""
@@ -119,7 +123,13 @@ class _Course:
         return self._judged()
 
     def _composed(self, wish: Wish) -> Compose:
-        return Compose(lambda world, at_ms: self._analyst.write(wish, world, at_ms))
+        def write(world: World, at_ms: int) -> Appear:
+            appear = self._analyst.write(wish, world, at_ms)
+            symbol = self._drawn.limits.symbol
+            self._appeared += [appeared(at_ms, name, text, symbol) for name, text in appear.files]
+            return appear
+
+        return Compose(write)
 
     def _come_to_rest(self) -> None:
         world, rest = self._world, _Rest()
@@ -157,14 +167,23 @@ class _Course:
         is_whole = not self._broken and not self._play.lost_stores
         imposed = [Span(died_ms, rose_ms) for died_ms, rose_ms in self._play.absences]
         imposed += broken_spans(entries, PATIENCE_MS)
+        requests = read_requests(entries)
         evidence = Evidence(
             entries,
             events,
             history,
-            Pace(world.interval_ms, world.latency_ms),
+            Pace(world.interval_ms, world.latency_ms, Rhythm(requests)),
             imposed,
             trade_documents(reader),
             is_whole,
+            requests,
+            Asked(
+                Inbox(self._appeared),
+                self._drawn.limits,
+                Account(entries, self._drawn.venue.wallet),
+            ),
+            [rose_ms for _, rose_ms in self._play.absences],
+            needs_armed=self._drawn.venue.switches.stop_while_flat == "accepted",
         )
         violations, naked = judge(evidence)
         states = States(history)

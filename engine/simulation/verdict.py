@@ -10,26 +10,38 @@ import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.domain.identity import ClientOrderId
+from engine.domain.limits import Limits
 from engine.domain.numbers import plain
 from engine.read.documents import Document
-from engine.simulation.causes import Naked, Pace, Span, naked_with_causes, state_of
+from engine.simulation.account import Account
+from engine.simulation.causes import Naked, Pace, naked_with_causes, state_of
+from engine.simulation.check_budget import budget
+from engine.simulation.check_exposure import exposure
+from engine.simulation.check_gates import gates
+from engine.simulation.check_order import LATE_MS, protection_first
 from engine.simulation.checkers import Finding, History, executed_once, never_widened
 from engine.simulation.cover import Picture
+from engine.simulation.given import Inbox
 from engine.simulation.log import Changed, Event, Filled, Placed
+from engine.simulation.requests import Request, Span
 
 Entry = Mapping[str, object]
 CHECKERS = (
     "covered",
     "never_widened",
     "executed_once",
+    "exposure",
     "never_flipped",
+    "gates",
     "foreign_untouched",
-    "trade_record",
     "no_leftovers",
+    "budget",
+    "protection_first",
     "converged",
+    "trade_record",
 )
 """Every checker that judges a small world."""
 
@@ -56,16 +68,31 @@ class Evidence:
     imposed: Sequence[Span]
     trades: Sequence[Document]
     is_store_whole: bool
+    requests: Sequence[Request] = ()
+    asked: Asked | None = None
+    births: Sequence[int] = ()
+    needs_armed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the keeper was asked for: documents, settings, and the wallet it began with."""
+
+    inbox: Inbox
+    limits: Limits
+    account: Account = field(default_factory=lambda: Account(()))
 
 
 def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
     """Return every breach, oldest first, and every uncovered stretch."""
-    naked = naked_with_causes(evidence.history, evidence.pace, evidence.imposed)
+    history, pace = evidence.history, evidence.pace
+    naked = naked_with_causes(history, pace, evidence.imposed, needs_armed=evidence.needs_armed)
     findings = [("covered", f) for n in naked if (f := n.finding) is not None]
-    findings += [("never_widened", f) for f in never_widened(evidence.history).findings]
-    findings += [("executed_once", f) for f in executed_once(evidence.history).findings]
+    findings += [("never_widened", f) for f in never_widened(history).findings]
+    findings += [("executed_once", f) for f in executed_once(history).findings]
     findings += [("never_flipped", f) for f in _flips(evidence.events)]
     findings += [("foreign_untouched", f) for f in _touched(evidence.events)]
+    findings += _of_acts(evidence)
     if evidence.is_store_whole:
         findings += [("trade_record", f) for f in _records(evidence)]
     states = States(evidence.history)
@@ -99,17 +126,25 @@ class States:
         return tuple(sorted({state for _, state, _ in self._spans}))
 
 
-_WAITS = ("timeout", "slow", "executed_late")
-
-
-def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
-    """Return when requests were broken: for the patience of one, or for its instant."""
-    return [
-        Span(at_ms, at_ms + (patience_ms if str(e["fault"]).startswith(_WAITS) else 1))
-        for e in entries
-        if e["kind"] == "request" and e.get("fault")
-        for at_ms in (_int(e["at_ms"]),)
-    ]
+def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
+    """Return what is found in what was asked for and what was sent."""
+    history, requests, pace = evidence.history, evidence.requests, evidence.pace
+    asked = evidence.asked
+    spent = budget(requests, round_trip_ms=pace.round_trip_ms, births=evidence.births)
+    larger = exposure(history, None if asked is None else asked.inbox)
+    found = [("budget", f) for f in spent.findings]
+    found += [("exposure", f) for f in larger.findings]
+    if requests:
+        look_ms = 3 * pace.next_look_ms
+        first = protection_first(
+            history, requests, look_ms=look_ms, needs_armed=evidence.needs_armed
+        )
+        found += [("protection_first", f) for f in first.findings]
+    if asked is not None:
+        slack_ms = LATE_MS + pace.next_look_ms
+        given = gates(history, asked.account, asked.inbox, asked.limits, slack_ms=slack_ms)
+        found += [("gates", f) for f in given.findings]
+    return found
 
 
 def cells(

@@ -29,10 +29,11 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import HoldOrClose, Limits
 from engine.domain.terms import Side
 from engine.exchange.budget import interval_factor
-from engine.simulation.causes import Pace, Span, naked_with_causes
+from engine.simulation.causes import Pace, naked_with_causes
 from engine.simulation.checkers import History, executed_once, never_widened
 from engine.simulation.draw import START_MS
 from engine.simulation.log import Changed, Event, Filled, Placed, read_log
+from engine.simulation.requests import Span
 from engine.simulation.world import World
 from engine.tick import TickReport
 from engine.venue.api import Venue

@@ -24,12 +24,13 @@ from tempfile import TemporaryDirectory
 from engine.domain.condition import Command
 from engine.domain.numbers import ZERO
 from engine.read.trades import trade_documents
-from engine.simulation.causes import Pace, Span
+from engine.simulation.causes import Pace
 from engine.simulation.checkers import History
 from engine.simulation.log import read_log
 from engine.simulation.play import Appear, Calm, Play
+from engine.simulation.requests import Span, broken_spans
 from engine.simulation.scenario import START, moments_of, settings_of, venue_of
-from engine.simulation.verdict import Evidence, broken_spans, judge
+from engine.simulation.verdict import Evidence, judge
 from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
 from engine.tick import TickReport

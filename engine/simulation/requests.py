@@ -1,0 +1,118 @@
+"""Requests as the venue logged them, and the moments when the exchange was silent or broken.
+
+The keeper's pace follows from them: RULES H4 stretches the tick by the weight used, and what the
+keeper knew of the weight is what the last answer before a moment said.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.domain.identity import ClientOrderId
+
+Entry = Mapping[str, object]
+WEIGHT_LIMIT = 2_400
+STRETCH_PERCENT = (30, 40)
+"""From these shares of the weight on the tick takes two and three intervals (RULES H4)."""
+
+WAITS = ("timeout", "slow", "executed_late")
+"""Faults that cost the patience of one request, as far as their names begin so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: its number in the log, what was answered, which fault struck it."""
+
+    n: int
+    at_ms: int
+    verb: str
+    path: str
+    client_id: str
+    status: int
+    weight: int
+    fault: str
+    retry_after_s: int | None
+
+    @property
+    def own_id(self) -> ClientOrderId | None:
+        """Return our id of the order it is about."""
+        return ClientOrderId.parse(self.client_id)
+
+    @property
+    def is_answered(self) -> bool:
+        """Return whether it was executed and its answer arrived."""
+        return self.status == 200 and (not self.fault or self.fault == "slow")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, in venue milliseconds."""
+
+    from_ms: int
+    until_ms: int
+
+
+def read_requests(entries: Iterable[Entry]) -> list[Request]:
+    """Return the requests of a venue's log, oldest first."""
+    return [
+        Request(
+            n=_int(e["n"]),
+            at_ms=_int(e["at_ms"]),
+            verb=str(e["verb"]),
+            path=str(e["path"]),
+            client_id=str(e["client_id"] or ""),
+            status=_int(e["status"]),
+            weight=_int(e["weight_1m"]),
+            fault=str(e.get("fault") or ""),
+            retry_after_s=None if (s := e.get("retry_after_s")) is None else _int(s),
+        )
+        for e in entries
+        if e["kind"] == "request"
+    ]
+
+
+def silences(requests: Iterable[Request]) -> list[Span]:
+    """Return when the exchange had asked for silence: 429 and 418 with their Retry-After."""
+    return [
+        Span(r.at_ms, r.at_ms + r.retry_after_s * 1000)
+        for r in requests
+        if r.status in (429, 418) and r.retry_after_s is not None
+    ]
+
+
+def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
+    """Return when requests were broken: for the patience of one, its instant, or a silence."""
+    requests = read_requests(entries)
+    spans = [
+        Span(r.at_ms, r.at_ms + (patience_ms if r.fault.startswith(WAITS) else 1))
+        for r in requests
+        if r.fault
+    ]
+    return [*spans, *silences(requests)]
+
+
+class Rhythm:
+    """How long the keeper's tick may have been when, from the weight the venue had told it."""
+
+    def __init__(self, requests: Iterable[Request] = ()) -> None:
+        """Take every request, oldest first."""
+        told = [r for r in requests if r.status]
+        self._at = [r.at_ms for r in told]
+        self._weights = [r.weight for r in told]
+
+    def factor(self, at_ms: int, interval_ms: int) -> int:
+        """Return how many intervals the tick took that was running at this moment.
+
+        Its length was settled when it began: by what was told until then, not by what it asked.
+        """
+        index = bisect_right(self._at, at_ms)
+        first = bisect_left(self._at, at_ms - 3 * interval_ms)
+        weight = max(self._weights[max(min(first, index - 1), 0) : index], default=0)
+        percent = weight * 100 // WEIGHT_LIMIT
+        return 1 + sum(percent >= limit for limit in STRETCH_PERCENT)
+
+
+def _int(value: object) -> int:
+    return int(str(value))
