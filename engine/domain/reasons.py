@@ -140,6 +140,7 @@ ACTIONS: dict[str, Reason] = {
     "flat": _reason("G6", "flat is proven: what rests is swept"),
     "ladder": _reason("F11", "a resting limit makes way for the close"),
     "reprice": _reason("F11", "the last rung follows the best price"),
+    "makes_way": _reason("F11 F2", "the close is refused for what own orders hold"),
     "withdrawn": _reason("E5", "the entry is given up"),
     "hedge_mode": _reason("H3", "one stop for each held side, and nothing else"),
 }
@@ -191,7 +192,6 @@ HOLDS: dict[str, Reason] = {
     "zone_moved_too_far": _reason("F9", "one map moved the zone too far"),
     "picture_missing": _reason("C3", "position or orders were not read"),
     "picture_unsettled": _reason("C3", "the picture is not settled twice"),
-    "above_market_max": _reason("F1", "the position needs more than one stop"),
     "min_gap": _reason("F3", "the level is too near the price"),
     "min_interval": _reason("F3", "the last move was a moment ago"),
     "min_step": _reason("F3", "the move is too small"),

@@ -37,6 +37,7 @@ def split_of(life: Life, instrument: Instrument, policy: NoSplit) -> Split:
     """Return the split of RULES F6; both parts must be tradable, else the policy decides."""
     base = life.base_quantity or life.quantity
     part = instrument.floor_quantity(base * life.tp1_fraction)
+    part = min(part, instrument.market_quantity_max)  # one market child takes no more (RULES F1)
     if part >= instrument.tradable_min and base - part >= instrument.tradable_min:
         return Split(part, has_runner=True)
     if part >= base or policy is NoSplit.TP1:

@@ -8,18 +8,20 @@ out at once under the next revision.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
+from engine.domain.action import CancelOrder, Hold, PlaceOrder, Proof
 from engine.domain.cover import is_behind
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import OrphanPolicy
 from engine.domain.numbers import ZERO, plain
 from engine.domain.order import Order, OrderStatus, OrderTerms
-from engine.domain.position import Origin
+from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, WorkingPrice
 from engine.plan.attempts import PROTECT_ATTEMPTS, must_wait
+from engine.plan.primaries import carriers, missing_parts, parts_to_cover, stops_max
 from engine.plan.proposal import NOTHING, Proposal, cancel
 
 GTE_REFUSED = -4509
@@ -28,22 +30,24 @@ GTE_REFUSED = -4509
 
 def protect_position(situation: Situation) -> Proposal:
     """Place the primary stop that is missing for what is, or may become, position."""
-    ledger, limits = situation.ledger, situation.limits
+    ledger = situation.ledger
     life = ledger.life
     if life is None or life.closed_ms is not None:
         return NOTHING
     if life.origin is Origin.ORPHAN or not _is_at_stake(situation):
         return NOTHING
-    need = situation.quantity_to_cover - _resting_quantity(situation)
-    if need <= 0:
+    reaching = _reaching(situation)
+    reached = sum((o.terms.quantity or ZERO for o in reaching), ZERO)
+    if reached >= situation.quantity_to_cover or _has_made_way(situation, life):
         return NOTHING
     primaries = ledger.of_life(OrderRole.STOP_PRIMARY)
     if must_wait(situation, primaries, PROTECT_ATTEMPTS):
         return Proposal(holds=(Hold("protect_position", "backoff"),))
     possibly = [o for o in primaries if _possibly_rests(o)]
-    # While one is in doubt, those seen resting count as well: three in all (RULES C4, F1).
+    # While one is in doubt, those seen resting count as well: three sets in all (RULES C4, F1).
     standing = sum(o.may_rest for o in primaries) if possibly else 0
-    if standing >= limits.possibly_resting_max:
+    room = stops_max(situation) - standing
+    if room <= 0:
         return Proposal(holds=(Hold("protect_position", "possibly_resting_max"),))
     working = _working_price(situation)
     price = situation.observation.working(working)
@@ -52,27 +56,14 @@ def protect_position(situation: Situation) -> Proposal:
         return Proposal(
             holds=(Hold("protect_position", "level_crossed", f"{plain(price)} at {plain(level)}"),)
         )
-    instrument = situation.instrument
-    most = instrument.market_quantity_max if instrument is not None else situation.quantity_to_cover
-    actions: list[Action] = []
-    first = ledger.next_revision(OrderRole.STOP_PRIMARY)
-    left = situation.quantity_to_cover
-    for offset in range(max(1, limits.possibly_resting_max - len(possibly))):
-        if left <= 0:
-            break
-        client_id = ClientOrderId(
-            life.decision_id, life.generation, OrderRole.STOP_PRIMARY, first + offset
-        )
-        actions.append(
-            PlaceOrder(
-                primary_terms(situation, client_id, level, min(left, most), working),
-                ActionClass.PROTECT,
-                "protect_position",
-                "cover_missing",
-            )
-        )
-        left -= most
-    return Proposal(actions=tuple(actions), level_reason=life.stop_reason)
+    missing = missing_parts(parts_to_cover(situation), reaching)[:room]
+    return Proposal(
+        actions=tuple(
+            PlaceOrder(terms, ActionClass.PROTECT, "protect_position", "cover_missing")
+            for terms in primary_set(situation, level, missing, working)
+        ),
+        level_reason=life.stop_reason,
+    )
 
 
 def place_floor(situation: Situation) -> Proposal:
@@ -126,23 +117,18 @@ def retire_spare_stops(situation: Situation) -> Proposal:
     life = situation.ledger.life
     if life is None or life.closed_ms is not None or not situation.has_picture:
         return NOTHING
-    resting = [
-        o
-        for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-        if o.status is OrderStatus.WORKING and o.is_confirmed_resting
-    ]
-    keep = _keeper(situation, resting)
-    strays = [o for o in situation.ledger.earlier_orders if _may_cancel(situation, o)]
+    resting = [o for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY) if _is_seen_resting(o)]
+    keep = _carriers(situation, resting)
+    strays = [o for o in situation.ledger.earlier_orders if may_cancel(situation, o)]
     others = tuple(
         cancel(o, "retire_spare_stops", "earlier_life", ActionClass.RECONCILE)
         for o in strays
         if not o.role.is_stop
     )
-    if keep is None:
+    if not keep:
         return Proposal(actions=others)
-    # A tighter one that is too small carries the level: it stays until a whole one rests there.
-    spare = [o for o in resting if o is not keep and _is_as_tight(situation, keep, o)]
-    spare = [o for o in spare if _may_cancel(situation, o)]
+    # A tighter one that is too small carries the level: it stays until a whole set rests there.
+    spare = [o for o in resting if o not in keep and may_cancel(situation, o)]
     spare += [o for o in strays if o.role.is_stop]
     return Proposal(
         actions=others
@@ -154,30 +140,73 @@ def retire_spare_stops(situation: Situation) -> Proposal:
                 rule="retire_spare_stops",
                 reason="tighter_rests",
                 proof=Proof.TIGHTER_RESTS,
-                proven_by=keep.id,
+                proven_by=keep[-1].id,
             )
             for o in spare
         )
     )
 
 
-def primary_terms(
-    situation: Situation,
-    client_id: ClientOrderId,
-    level: Decimal,
-    quantity: Decimal,
-    working: WorkingPrice,
-) -> OrderTerms:
-    """Return a primary stop: exit side, reduce-only quantity, good till cancelled (RULES F1)."""
-    return OrderTerms(
-        client_id=client_id,
-        side=situation.life.side.closing,
-        type=OrderType.STOP_MARKET,
-        quantity=quantity,
-        trigger_price=level,
-        working_price=working,
-        reduce_only=True,
+def primary_set(
+    situation: Situation, level: Decimal, parts: Sequence[Decimal], working: WorkingPrice
+) -> tuple[OrderTerms, ...]:
+    """Return the primaries of these quantities at one level, under the next revisions (F1).
+
+    Exit side, reduce-only quantity, good till cancelled.
+    """
+    life = situation.life
+    first = situation.ledger.next_revision(OrderRole.STOP_PRIMARY)
+    return tuple(
+        OrderTerms(
+            client_id=ClientOrderId(
+                life.decision_id, life.generation, OrderRole.STOP_PRIMARY, first + offset
+            ),
+            side=life.side.closing,
+            type=OrderType.STOP_MARKET,
+            quantity=quantity,
+            trigger_price=level,
+            working_price=working,
+            reduce_only=True,
+        )
+        for offset, quantity in enumerate(parts)
     )
+
+
+def stand_in(situation: Situation, life: Life) -> Order | None:
+    """Return the closePosition stop of ours that rests at the level in force, or tighter.
+
+    It covers everything and reserves nothing: beside a close it may replace the primary (F11).
+    """
+    for order in situation.ledger.of_life(OrderRole.STOP_FLOOR):
+        trigger = order.terms.trigger_price
+        if (
+            trigger is not None
+            and _is_seen_resting(order)
+            and not life.side.is_tighter(life.level_in_force, trigger)
+        ):
+            return order
+    return None
+
+
+def _has_made_way(situation: Situation, life: Life) -> bool:
+    """Return whether the close took the primaries away for a stand-in that rests."""
+    since_ms = life.closing_ms
+    if life.closing is None or since_ms is None or stand_in(situation, life) is None:
+        return False
+    sent = [o.cancel_sent_ms for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY)]
+    return any(sent_ms is not None and sent_ms >= since_ms for sent_ms in sent)
+
+
+def whole_primary(situation: Situation) -> Order | None:
+    """Return the widest of the primaries seen resting that carry everything, if they do."""
+    carrying = carrying_primaries(situation)
+    return carrying[-1] if carrying else None
+
+
+def carrying_primaries(situation: Situation) -> tuple[Order, ...]:
+    """Return the primaries seen resting that carry the cover; what rests beside is spare (F2)."""
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    return _carriers(situation, [o for o in primaries if _is_seen_resting(o)])
 
 
 def working_price(situation: Situation) -> WorkingPrice:
@@ -200,10 +229,10 @@ def _is_at_stake(situation: Situation) -> bool:
     return situation.ledger.stop_while_flat is not False and not situation.ledger.entries_are_final
 
 
-def _resting_quantity(situation: Situation) -> Decimal:
-    """Return what own primaries reach at the level in force, by evidence (RULES A1, F1)."""
+def _reaching(situation: Situation) -> list[Order]:
+    """Return the own primaries at the level in force or tighter, by evidence (RULES A1, F1)."""
     life, now_ms = situation.life, situation.now_ms
-    total = ZERO
+    found: list[Order] = []
     for order in situation.ledger.of_life(OrderRole.STOP_PRIMARY):
         trigger = order.terms.trigger_price
         if trigger is None or life.side.is_tighter(life.level_in_force, trigger):
@@ -215,33 +244,20 @@ def _resting_quantity(situation: Situation) -> Decimal:
         # An order intended by an earlier rule of this very plan counts: it is on its way.
         on_its_way = order.status is OrderStatus.INTENDED and order.intended_ms == now_ms
         if rests or fires or on_its_way:
-            total += order.terms.quantity or ZERO
-    return total
+            found.append(order)
+    return found
+
+
+def _is_seen_resting(order: Order) -> bool:
+    return order.status is OrderStatus.WORKING and order.is_confirmed_resting
 
 
 def _possibly_rests(order: Order) -> bool:
     return order.is_unresolved or (order.may_rest and order.doubtful_since_ms is not None)
 
 
-def _keeper(situation: Situation, resting: list[Order]) -> Order | None:
-    """Return the stop that carries the level for everything, None when no single one does."""
-    side, need = situation.life.side, situation.quantity_to_cover
-    best: Order | None = None
-    for order in resting:
-        trigger, quantity = order.terms.trigger_price, order.terms.quantity
-        if trigger is None or quantity is None or quantity < need:
-            continue
-        if best is None or best.terms.trigger_price is None:
-            best = order
-        elif not side.is_tighter(best.terms.trigger_price, trigger):
-            best = order  # at least as tight, and a later revision
-    return best
-
-
-def _is_as_tight(situation: Situation, keep: Order, other: Order) -> bool:
-    kept, trigger = keep.terms.trigger_price, other.terms.trigger_price
-    side = situation.life.side
-    return kept is not None and trigger is not None and not side.is_tighter(trigger, kept)
+def _carriers(situation: Situation, resting: list[Order]) -> tuple[Order, ...]:
+    return carriers(situation.life.side, situation.quantity_to_cover, resting)
 
 
 def _somebody_closes(situation: Situation, closing: OrderSide) -> bool:
@@ -256,7 +272,8 @@ def _somebody_closes(situation: Situation, closing: OrderSide) -> bool:
     )
 
 
-def _may_cancel(situation: Situation, order: Order) -> bool:
+def may_cancel(situation: Situation, order: Order) -> bool:
+    """Return whether a cancel may be sent: the first, or again after a second."""
     sent_ms = order.cancel_sent_ms
     return sent_ms is None or situation.now_ms - sent_ms > CANCEL_RETRY_MS
 

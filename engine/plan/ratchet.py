@@ -16,17 +16,17 @@ from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
 from engine.domain.numbers import ONE, plain
 from engine.domain.observation import BASE_TAKER_RATE
+from engine.domain.order import Order
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
+from engine.plan.primaries import parts_to_cover
 from engine.plan.proposal import NOTHING, Proposal
-from engine.plan.protection import primary_terms, working_price
+from engine.plan.protection import carrying_primaries, primary_set, working_price
 from engine.plan.trailing import trail_candidates
 
 AGREEING_READS = 2
-PRIMARIES_MAX = 2
-"""In the normal course two rest at once, while one takes over from the other (RULES F1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +137,12 @@ def _move(
             return Proposal(holds=(Hold("tighten_stop", "min_step"),), nexts=(move,))
         if now_ms - last_ms < limits.min_interval_ms:
             return Proposal(holds=(Hold("tighten_stop", "min_interval"),), nexts=(move,))
-    terms = primary_terms(
-        situation,
-        situation.next_id(OrderRole.STOP_PRIMARY),
-        best.level,
-        max(situation.quantity_to_cover, _planned(situation, life)),
-        working_price(situation),
-    )
-    if terms.quantity is not None and terms.quantity > instrument.market_quantity_max:
-        return Proposal(holds=(Hold("tighten_stop", "above_market_max"),))
+    parts = parts_to_cover(situation, _to_carry(situation, life))
     return Proposal(
-        actions=(PlaceOrder(terms, ActionClass.MANAGE, "tighten_stop", best.reason),),
+        actions=tuple(
+            PlaceOrder(terms, ActionClass.MANAGE, "tighten_stop", best.reason)
+            for terms in primary_set(situation, best.level, parts, working_price(situation))
+        ),
         level_reason=best.reason,
     )
 
@@ -166,8 +161,21 @@ def _may_move(situation: Situation, life: Life) -> bool:
         and life.uncovered_quantity == 0
         and situation.has_picture
         and not any(o.is_unresolved for o in primaries)
-        and sum(o.may_rest for o in primaries) < situation.limits.possibly_resting_max
-        and sum(o.is_confirmed_resting for o in primaries) < PRIMARIES_MAX
+        and _has_room(situation, life, primaries)
+    )
+
+
+def _has_room(situation: Situation, life: Life, primaries: tuple[Order, ...]) -> bool:
+    """Return whether a new set may join those that rest: no spare one among them (RULES F1).
+
+    In the normal course two sets rest at once, while one takes over from the other; three where
+    a doubtful one stands beside them.
+    """
+    resting = sum(o.is_confirmed_resting for o in primaries)
+    standing = sum(o.may_rest for o in primaries)
+    parts = len(parts_to_cover(situation, _to_carry(situation, life)))
+    return resting == len(carrying_primaries(situation)) and standing + parts <= (
+        situation.limits.possibly_resting_max * parts
     )
 
 
@@ -232,6 +240,11 @@ def _from_decision(
     if was_refused or life.side.gain(level, price) < distance:
         return None
     return level
+
+
+def _to_carry(situation: Situation, life: Life) -> Decimal:
+    """Return what a new set of primaries must carry: A4's quantity, a planned entry included."""
+    return max(situation.quantity_to_cover, _planned(situation, life))
 
 
 def _planned(situation: Situation, life: Life) -> Decimal:

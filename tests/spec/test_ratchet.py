@@ -10,7 +10,6 @@ import pytest
 
 from engine.domain.action import PlaceOrder
 from engine.domain.limits import KeepOrClose, Limits
-from engine.domain.observation import Fact
 from engine.domain.order import Order
 from engine.domain.position import ExitReason, LevelState, Origin
 from engine.domain.situation import Situation
@@ -299,18 +298,6 @@ def test_moves_that_are_refused_again_and_again_are_paced() -> None:
     plan = make_plan(replace(situation, ledger=ledger))
 
     assert (placed(plan), held(plan)) == ([], ["backoff"])
-
-
-def test_a_position_above_the_market_maximum_keeps_its_stops_where_they_are() -> None:
-    """RULES F1: one primary could not carry it, and moving several is not one step."""
-    situation = moving("90400")
-    small = Fact(an_instrument(market_quantity_max=d("0.012")), NOW)
-
-    plan = make_plan(
-        replace(situation, observation=replace(situation.observation, instrument=small))
-    )
-
-    assert (placed(plan), held(plan)) == ([], ["above_market_max"])
 
 
 def test_while_the_entry_works_a_tighter_stop_is_armed_for_the_whole_quantity() -> None:
