@@ -1,7 +1,9 @@
 """The same observations give the same plans: recorded ticks, planned again and compared.
 
 Pure apart from the records it is given. A tick of another engine version is skipped, because its
-rules were others; everything else must come out byte for byte.
+rules were others; everything else must come out byte for byte. Each row is sealed with the row
+before it: one that was changed, taken out or put in afterwards is a difference, too. The oldest
+row may follow rows that retention has removed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from engine.domain.situation import Situation
 from engine.plan.planner import make_plan
 from engine.read.documents import Document
 from engine.reconcile.settle import adopt, reconcile
-from engine.store.ticklog import TickRecord, plan_document
+from engine.store.ticklog import TickRecord, chained, plan_document
+
+_Found = tuple[str, object, object]
+"""A JSON pointer, what was recorded there and what belongs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,14 @@ def replay(records: Iterable[TickRecord]) -> Replayed:
     different: list[Difference] = []
     skipped: list[tuple[int, str]] = []
     seen = hashlib.sha256()
+    before: TickRecord | None = None
     for record in records:
         ticks += 1
+        broken = seal_difference(before, record)
+        before = record
+        if broken is not None:
+            different.append(Difference(record.tick, *broken))
+            continue
         if record.engine_version != __version__:
             skipped.append((record.tick, "engine_version"))
             continue
@@ -85,6 +96,18 @@ def replay(records: Iterable[TickRecord]) -> Replayed:
         else:
             different.append(Difference(record.tick, *first))
     return Replayed(ticks, identical, tuple(different), tuple(skipped), seen.hexdigest())
+
+
+def seal_difference(before: TickRecord | None, record: TickRecord) -> _Found | None:
+    """Return where a row does not fit its own seal or the row before it (DESIGN section 8)."""
+    if record.outcomes_digest != record.outcomes_sealed:
+        return "/outcomes_digest", record.outcomes_digest, record.outcomes_sealed
+    if before is None:
+        return None
+    if record.previous_digest != before.digest:
+        return "/previous_digest", record.previous_digest, before.digest
+    digest = chained(before.digest, before.outcomes_digest, record.body)
+    return None if digest == record.digest else ("/digest", record.digest, digest)
 
 
 def recompute(record: TickRecord) -> dict[str, Any]:
@@ -103,7 +126,7 @@ def _drifts(drifts: tuple[Drift, ...]) -> Any:
     return canonical.to_plain(drifts, tuple[Drift, ...])
 
 
-def differences(a: object, b: object, at: str = "") -> Iterator[tuple[str, object, object]]:
+def differences(a: object, b: object, at: str = "") -> Iterator[_Found]:
     """Yield where two plain documents differ, as JSON pointers."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted({*a, *b}):

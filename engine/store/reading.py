@@ -245,10 +245,19 @@ class ReadStore:
     def ticks(
         self, *, after_id: int = 0, from_ms: int | None = None, to_ms: int | None = None
     ) -> Iterator[TickRecord]:
-        """Return recorded ticks whole, oldest first, read in portions."""
+        """Return recorded ticks whole, oldest first, read in portions.
+
+        Up to the newest one there is now: only that one's outcomes may still be to come.
+        """
         k = t.ticks
+        newest = self._all(sa.select(sa.func.max(k.c.id)), k)[0][0] or 0
         while True:
-            statement = sa.select(*k.c).where(k.c.id > after_id).order_by(k.c.id).limit(200)
+            statement = (
+                sa.select(*k.c)
+                .where(k.c.id > after_id, k.c.id <= newest)
+                .order_by(k.c.id)
+                .limit(200)
+            )
             if from_ms is not None:
                 statement = statement.where(k.c.now_ms >= from_ms)
             if to_ms is not None:

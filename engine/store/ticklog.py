@@ -47,7 +47,11 @@ _OUTCOMES = (
 
 @dataclass(frozen=True, slots=True)
 class TickRecord:
-    """One recorded tick, read back; ``ledger`` is the one recalled, before reconciliation."""
+    """One recorded tick, read back; ``ledger`` is the one recalled, before reconciliation.
+
+    ``body`` is the canonical text that ``digest`` seals; ``outcomes_digest`` was written for the
+    outcomes and ``outcomes_sealed`` is theirs as they stand now.
+    """
 
     id: int
     tick: int
@@ -64,6 +68,9 @@ class TickRecord:
     outcomes: tuple[Outcome, ...]
     previous_digest: str
     digest: str
+    body: str
+    outcomes_digest: str | None
+    outcomes_sealed: str | None
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -77,9 +84,9 @@ def pack(text: str) -> bytes:
     return zlib.compress(text.encode(), _COMPRESSION)
 
 
-def unpack(body: bytes) -> Any:
-    """Return the plain data in a compressed body."""
-    return json.loads(zlib.decompress(body))
+def unpack(body: bytes) -> str:
+    """Return the canonical text in a compressed body."""
+    return zlib.decompress(body).decode()
 
 
 def chained(previous: str, outcomes_digest: str | None, text: str) -> str:
@@ -367,8 +374,9 @@ class TickLog:
 
 def read_tick(row: Any, texts: dict[str, str]) -> TickRecord:
     """Return a recorded tick from its row and the texts it names."""
-    data = unpack(row.body)
-    outcomes = [] if row.outcomes is None else unpack(row.outcomes)
+    body = unpack(row.body)
+    data = json.loads(body)
+    outcomes = None if row.outcomes is None else unpack(row.outcomes)
     named = data["inbox"]["decision"]
     decision = None if named is None else json.loads(texts[named])
     inbox = data["inbox"] | {"decision": decision}
@@ -385,7 +393,10 @@ def read_tick(row: Any, texts: dict[str, str]) -> TickRecord:
         limits=canonical.from_plain(Limits, json.loads(texts[data["settings"]])),
         drifts=canonical.from_plain(tuple[Drift, ...], data["drifts"]),
         plan=data["plan"],
-        outcomes=canonical.from_plain(tuple[Outcome, ...], outcomes),
+        outcomes=canonical.from_plain(tuple[Outcome, ...], json.loads(outcomes or "[]")),
         previous_digest=row.previous_digest,
         digest=row.digest,
+        body=body,
+        outcomes_digest=row.outcomes_digest,
+        outcomes_sealed=None if outcomes is None else canonical.digest_of_text(outcomes),
     )
