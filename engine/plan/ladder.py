@@ -3,7 +3,7 @@
 Steps: reduce-only MARKET in slices; where the exchange refuses that form or leaves a remainder,
 reduce-only LIMIT IOC at the edge of the price band; then LIMIT GTC at the best opposite price,
 re-priced each second; dust that none of them takes, a closePosition target one tick away.
-Stops stay where they are until flat is proven.
+Stops stay where they are until flat is proven, unless they are what the close is refused for.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, TimeInForce
 from engine.plan.attempts import PROTECT_ATTEMPTS, WOULD_TRIGGER, must_wait
 from engine.plan.proposal import NOTHING, Proposal, cancel
+from engine.plan.reserved import is_reserved, make_way
 
 MARKET_REFUSED = frozenset({-4131, -1008})
-RESERVED = frozenset({-2022, -4118})
-RESERVED_TWICE = 2
 REPRICE_MS = 1_000
 CONFIRMING_LOOKS = 2
 
@@ -135,11 +134,12 @@ def close_position(situation: Situation) -> Proposal:
             if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > REPRICE_MS
         ]
         return Proposal(actions=tuple(actions))
-    is_reserved = _is_reserved(life, attempts)
-    sizes_itself = is_reserved or life.quantity < instrument.tradable_min
-    if sizes_itself and (targets := _targets_in_the_way(situation, only_closing=not is_reserved)):
-        # Two closePosition targets of one direction cannot rest side by side (-4130), and what a
-        # target reserves nothing else can close (lesson 35).
+    is_held = is_reserved(situation, life, attempts)
+    if is_held and (way := make_way(situation, life)) is not None:
+        return replace(way, actions=(*actions, *way.actions))
+    sizes_itself = is_held or life.quantity < instrument.tradable_min
+    if sizes_itself and (targets := _targets_in_the_way(situation)):
+        # Two closePosition targets of one direction cannot rest side by side (-4130).
         actions += [
             cancel(o, "close_position", "dust", ActionClass.PROTECT)
             for o in targets
@@ -170,22 +170,10 @@ def close_position(situation: Situation) -> Proposal:
 SLICES_MAX = 5
 
 
-def _targets_in_the_way(situation: Situation, *, only_closing: bool) -> list[Order]:
+def _targets_in_the_way(situation: Situation) -> list[Order]:
     roles = (OrderRole.TP1, OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
     targets = [o for o in situation.ledger.of_life(*roles) if o.may_rest]
-    return [o for o in targets if o.terms.close_position] if only_closing else targets
-
-
-def _is_reserved(life: Life, attempts: tuple[Order, ...]) -> bool:
-    """Return whether the exchange keeps saying that the quantity belongs to other orders.
-
-    Once may be a read that lagged; twice while the position stands, a form is needed that sizes
-    itself: closePosition is not held against what rests (lesson 35, RULES F11).
-    """
-    refused = [
-        o for o in attempts if o.code in RESERVED and o.intended_ms >= (life.closing_ms or 0)
-    ]
-    return len(refused) >= RESERVED_TWICE
+    return [o for o in targets if o.terms.close_position]
 
 
 def _step(

@@ -128,11 +128,11 @@ def _stop_is_spent(situation: Situation) -> bool:
         for o in stops
     )
     return was_armed and not any(
-        o.status is OrderStatus.WORKING and not _is_long_doubtful(situation, o) for o in stops
+        o.status is OrderStatus.WORKING and not is_long_doubtful(situation, o) for o in stops
     )
 
 
-def _is_long_doubtful(situation: Situation, stop: Order) -> bool:
+def is_long_doubtful(situation: Situation, stop: Order) -> bool:
     """Return whether a stop stays unseen for longer than an accepted order may (RULES C1, B3 b)."""
     since_ms = stop.doubtful_since_ms
     return since_ms is not None and situation.now_ms - since_ms > UNSEEN_MAX_MS

@@ -335,7 +335,8 @@ class AlgoBook:
             (
                 one.quantity
                 for one in self.open.values()
-                if one.reduce_only
+                if one.status is AlgoStatus.NEW
+                and one.reduce_only
                 and not one.close_position
                 and one.sign == sign
                 and one.position_side == position_side

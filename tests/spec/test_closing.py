@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from engine.domain.action import CancelOrder, Plan, Proof
 from engine.domain.condition import Command, Condition, OperatorCommand
+from engine.domain.identity import ClientOrderId
 from engine.domain.limits import HoldOrClose, Limits, OrphanPolicy
 from engine.domain.observation import Fact
 from engine.domain.order import Order, OrderTerms
@@ -21,6 +24,7 @@ from tests.builders import (
     EMERGENCY,
     EXPIRED,
     FILLED,
+    FLOOR,
     LONG,
     NOW,
     PRIMARY,
@@ -409,22 +413,132 @@ def test_nothing_is_closed_twice() -> None:
         assert ladder(situation) == []
 
 
-def test_a_quantity_that_stays_reserved_is_closed_by_what_sizes_itself() -> None:
-    """Lesson 35, RULES F11: refused twice as reserved, targets go, then closePosition closes."""
-    refused = (
-        an_attempt(status=REJECTED, code=-2022, intended_ms=NOW - 2_000, finished_ms=NOW - 2_000),
-        an_attempt(
-            2, status=REJECTED, code=-4118, intended_ms=NOW - 1_500, finished_ms=NOW - 1_500
-        ),
-    )
-    life = a_life(closing=ExitReason.EMERGENCY, closing_ms=NOW - 5_000)
-    first = make_plan(being_closed(*refused, life=life))
-    then = make_plan(a_situation(life, (a_filled_entry(), a_stop(), a_floor(), *refused)))
+REFUSED_TWICE = (
+    an_attempt(status=REJECTED, code=-2022, intended_ms=NOW - 2_000, finished_ms=NOW - 2_000),
+    an_attempt(2, status=REJECTED, code=-4118, intended_ms=NOW - 1_500, finished_ms=NOW - 1_500),
+)
+ON_THE_LADDER: dict[str, Any] = {"closing": ExitReason.EMERGENCY, "closing_ms": NOW - 5_000}
+
+
+def reserved(*orders: Order, side: Side = LONG, **changes: Any) -> Situation:
+    """Return a position whose close was refused twice because something holds its quantity."""
+    life = a_life(side=side, **(ON_THE_LADDER | changes))
+    return a_situation(life, (a_filled_entry(side=side), *orders, *REFUSED_TWICE))
+
+
+def cancels_of(plan: Plan) -> list[tuple[ClientOrderId, Proof, ClientOrderId | None]]:
+    return [(a.client_id, a.proof, a.proven_by) for a in plan.actions if isinstance(a, CancelOrder)]
+
+
+def test_targets_are_the_first_to_make_way_for_a_reserved_close() -> None:
+    """Lesson 35, RULES F11: refused twice as reserved, what protects nothing goes first."""
+    life = a_life(**ON_THE_LADDER)
+    first = make_plan(being_closed(*REFUSED_TWICE, life=life))
+    waiting = make_plan(reserved(a_stop(), a_floor(), a_tp2(cancel_sent_ms=NOW - 100)))
 
     assert (set(cancelled(first)), placed(first)) == ({an_id(TP1), an_id(TP2)}, [])
-    assert [(t.type, t.close_position, t.trigger_price) for t in placed(then)] == [
-        (OrderType.TAKE_PROFIT_MARKET, True, d("90760.1"))
-    ]
+    assert (waiting.actions, placed(waiting)) == ((), [])
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_primary_makes_way_for_a_floor_at_the_level_in_force(side: Side) -> None:
+    """RULES F11, F2: a closePosition stop covers everything there and reserves nothing."""
+    level = on(side, 90_380)
+    plan = make_plan(reserved(a_stop(level, side=side), a_floor(level, side=side), side=side))
+
+    assert cancels_of(plan) == [(an_id(PRIMARY), Proof.TIGHTER_RESTS, an_id(FLOOR))]
+    assert placed(plan) == []
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_wider_floor_is_laid_anew_at_the_level_in_force_first(side: Side) -> None:
+    """RULES B2, F2: cover is whole and never wider at each of the steps."""
+    level = on(side, 90_600)
+    stop = a_stop(level, side=side)
+    wide = a_floor(on(side, 90_380), side=side)
+    gone = replace(wide, status=CANCELLED, finished_ms=NOW - 1_000)
+
+    leaves = make_plan(reserved(stop, wide, side=side, stop_level=level))
+    returns = make_plan(reserved(stop, gone, side=side, stop_level=level))
+
+    assert cancels_of(leaves) == [(an_id(FLOOR), Proof.TIGHTER_RESTS, an_id(PRIMARY))]
+    assert cancels_of(returns) == []
+    assert [
+        (t.client_id, t.type, t.close_position, t.trigger_price, t.side) for t in placed(returns)
+    ] == [(an_id(FLOOR, 2), OrderType.STOP_MARKET, True, level, side.closing)]
+
+
+STAND_INS = table("""
+floor                        does       why
+on its way                   wait       its fate is open for a moment
+not shown yet                wait       an accepted order is visible within ten seconds
+not shown for long           dust       it may be gone: another form, the primary stays
+refused a moment ago         again      a cancelled one may still be counted (-4130)
+refused forty times          backoff    paced like any refusal
+level crossed                dust       the stop's moment has passed
+no price                     dust       nothing to place a stop by
+primary in doubt             dust       no stop proves that the wide floor may leave
+both stops spent             dust       nothing of ours holds anything
+""")
+
+
+@pytest.mark.parametrize("row", STAND_INS, ids=ids(STAND_INS))
+def test_the_stand_in_is_waited_for_but_not_for_ever(row: list[str]) -> None:
+    """RULES F11, C1: what cannot make way leaves the form that sizes itself."""
+    case, does, _ = row
+    level = d(90_600)
+    stop = a_stop(level)
+    floor = a_floor(level)
+    no = replace(a_floor(), status=REJECTED, code=-4130, finished_ms=NOW - 100, rested_ms=None)
+    many = [replace(no, terms=a_floor(revision=n).terms) for n in range(1, PROTECT_ATTEMPTS + 2)]
+    orders = {
+        "on its way": (stop, replace(floor, status=UNKNOWN)),
+        "not shown yet": (stop, replace(floor, doubtful_since_ms=NOW - 9_000)),
+        "not shown for long": (stop, replace(floor, doubtful_since_ms=NOW - 11_000)),
+        "refused a moment ago": (stop, no),
+        "refused forty times": (stop, *many),
+        "level crossed": (stop,),
+        "no price": (stop,),
+        "primary in doubt": (replace(stop, doubtful_since_ms=NOW - 500), a_floor()),
+        "both stops spent": (),
+    }[case]
+    situation = reserved(*orders, stop_level=level)
+    observation = situation.observation
+    if case == "no price":
+        observation = replace(observation, mark=None, quote=None, candles=None)
+    if case in ("level crossed", "both stops spent"):
+        observation = seen(situation.ledger, price=90_590)
+    plan = make_plan(replace(situation, observation=observation))
+
+    forms = {
+        "wait": [],
+        "backoff": [],
+        "again": [(FLOOR, OrderType.STOP_MARKET)],
+        "dust": [(EMERGENCY, OrderType.TAKE_PROFIT_MARKET)],
+    }
+    assert [(t.role, t.type) for t in placed(plan, EMERGENCY, FLOOR)] == forms[does]
+    assert cancelled(plan) == []
+    if does in ("wait", "backoff"):
+        assert {"wait": "attempt_works", "backoff": "backoff"}[does] in held(plan)
+
+
+def test_what_made_way_is_not_placed_again_and_the_close_goes_on_in_its_own_form() -> None:
+    """RULES F11: refusals from before the quantity was free say nothing about it any more."""
+    freed = a_stop(status=CANCELLED, cancel_sent_ms=NOW - 1_000, finished_ms=NOW - 500)
+
+    (terms,) = placed(make_plan(reserved(freed, a_floor())))
+
+    assert (terms.role, terms.type, terms.quantity) == (EMERGENCY, OrderType.MARKET, d("0.013"))
+
+
+def test_a_stand_in_that_is_gone_brings_the_primary_back() -> None:
+    """RULES B1: cover is restored beside the ladder, whatever made way before."""
+    freed = a_stop(status=CANCELLED, cancel_sent_ms=NOW - 1_000, finished_ms=NOW - 500)
+    gone = a_floor(status=CANCELLED)
+
+    plan = make_plan(reserved(freed, gone))
+
+    assert [t.role for t in placed(plan)] == [PRIMARY, EMERGENCY]
 
 
 def test_refusals_from_before_the_close_say_nothing_about_it() -> None:
