@@ -163,7 +163,7 @@ class Venue:
             house.actor = EXCHANGE
         is_remarkable = code is not None or fault is not None
         if verb != "GET" or house.settings.log_reads or is_remarkable:
-            self._note_request(verb, path, given, status, code, fault)
+            self._note_request(verb, path, given, status, code, fault, retry_after_s)
         return self._reply(status, content, retry_after_s, counted=counted)
 
     def _charge(self, route: Route, given: Parameters) -> None:
@@ -208,6 +208,7 @@ class Venue:
         status: int,
         code: int | None,
         fault: str | None,
+        retry_after_s: int | None = None,
     ) -> None:
         facts: dict[str, object] = {}
         if verb != "GET":
@@ -218,6 +219,8 @@ class Venue:
             }
         if fault is not None:
             facts["fault"] = fault
+        if retry_after_s is not None:
+            facts["retry_after_s"] = retry_after_s
         self.house.journal.note(
             "request",
             verb=verb,
@@ -291,6 +294,8 @@ class Venue:
                 self.order_routes.countdown_due(arguments[0])
             case "skew":
                 self.skew(int(str(arguments[0])))
+            case "fault":
+                self._befall(int(str(arguments[0])))
             case "request":
                 self._run_late(*arguments)
             case _:
@@ -364,12 +369,30 @@ class Venue:
     def inject(self, fault: Mapping[str, object]) -> int:
         """Arm a fault and return its number."""
         armed = self.house.faults.inject(fault, self.house.clock.now)
+        clock = self.house.clock
         if armed.kind == "clock_skew":
             self.skew(armed.whole("skew_ms", 0))
             if armed.until_ms is not None:
-                self.house.clock.later(armed.until_ms - self.house.clock.now, "skew", 0)
+                clock.later(armed.until_ms - clock.now, "skew", 0)
         self.house.journal.note("fault", id=armed.number, fault=armed.kind)
+        if armed.scope == "now":
+            clock.later(armed.from_ms - clock.now, "fault", armed.number)
+            self.advance(clock.now)
         return armed.number
+
+    def _befall(self, number: int) -> None:
+        """Let a fault happen that is an event of its own, unless it was disarmed meanwhile."""
+        house = self.house
+        fault = house.faults.at_once(number, house.clock.now)
+        if fault is None:
+            return
+        match fault.kind:
+            case "listen_key_expires":
+                house.outbox.close_key()
+            case "sockets_close":
+                house.outbox.end_sockets()
+            case _:
+                self.force(fault.kind, house.clock.now)
 
     def faults(self) -> list[dict[str, object]]:
         """List the faults with how often each has struck."""

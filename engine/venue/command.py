@@ -235,6 +235,7 @@ def _parser() -> _Parser:
     add("--switches", action="store_true", help="list the unconfirmed behaviours and leave")
     add("--switch", action="append", default=[], metavar="NAME=VALUE", type=_pair)
     add("--faults", type=Path, metavar="FILE", help="a YAML list of faults, 'at' optional")
+    add("--trouble", type=_positive, metavar="N", help="N faults a minute, drawn from the seed")
     add("--clock", type=_moment, metavar="AT", help="time stands at AT until it is told to pass")
     add("--no-history", action="store_true", help="no made candles before the beginning")
     add("--log-limit", type=int, metavar="N", help="log entries to keep; all, with --state 20000")
@@ -265,6 +266,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         latency_ms=arguments.latency_ms,
         switches=tuple(arguments.switch),
         faults=arguments.faults,
+        trouble=arguments.trouble,
         log_limit=arguments.log_limit,
         clock_ms=arguments.clock,
         history=not arguments.no_history,

@@ -3,8 +3,8 @@
 A fault has a kind, a `match` (verb, part of the path, role, client id prefix, push event), and says
 how often it strikes: `after` so many matches, `times` at most, with a `probability` drawn from the
 venue's seeded chance, for `duration_s` from when it was armed. Faults change what is answered or
-shown, never the truth of the books, except where a kind says that it executes nothing or executes
-later.
+shown, never the truth of the books, except where a kind says that it executes nothing, executes
+later or in part, or is itself something that happens once (scope "now").
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "code_in_200": ("request", 1),
     "slow": ("request", 1),
     "gte_refused": ("placement", 1),
+    "gte_lag": ("gte", None),
+    "close_lingers": ("linger", None),
+    "fills_in_part": ("fill", None),
     "child_rejected": ("child", 1),
     "child_partial": ("child", 1),
     "list_forgets": ("list", None),
@@ -53,7 +56,13 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "duplicate_pushes": ("push", None),
     "reorder_pushes": ("push", None),
     "delay_pushes": ("push", None),
+    "listen_key_expires": ("now", 1),
+    "sockets_close": ("now", 1),
+    "liquidation": ("now", 1),
+    "adl": ("now", 1),
 }
+KEPT = 500
+"""How many faults are kept before those that are over are forgotten."""
 MATCH_KEYS = frozenset({"verb", "path", "role", "client_id", "event", "type"})
 
 
@@ -78,6 +87,11 @@ class Fault:
     details: dict[str, object]
     seen: int = 0
     struck: int = 0
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it can never strike again."""
+        is_spent = self.times is not None and self.struck >= self.times
+        return is_spent or (self.until_ms is not None and now_ms >= self.until_ms)
 
     def amount(self, name: str, default: str) -> Decimal:
         """Return a numeric detail."""
@@ -153,6 +167,8 @@ class Faults:
         )
         if kind == "stop_refused_once":
             fault.verb, fault.path = "POST", "algoOrder"
+        if len(self.armed) >= KEPT:
+            self.armed = [one for one in self.armed if not one.is_over(now_ms)]
         self.armed.append(fault)
         return fault
 
@@ -215,13 +231,20 @@ class Faults:
                 return fault
         return None
 
-    def lag_ms(self, scope: str, now_ms: int) -> int:
-        """Return how old what is shown must be ("position" or "fills")."""
+    def lag_ms(self, scope: str, now_ms: int, usual_s: str = "2") -> int:
+        """Return how old what is shown or known must be ("position", "fills", "gte", "linger")."""
         lag = 0
         for fault in self.armed:
             if fault.scope == scope and self._strikes(fault, now_ms):
-                lag = max(lag, fault.milliseconds("lag_s", "2"))
+                lag = max(lag, fault.milliseconds("lag_s", usual_s))
         return lag
+
+    def at_once(self, number: int, now_ms: int) -> Fault | None:
+        """Return the fault of that number if it happens now, by itself; count it as struck."""
+        for fault in self.armed:
+            if fault.number == number and fault.scope == "now" and self._strikes(fault, now_ms):
+                return fault
+        return None
 
     def push_fate(self, event: str, now_ms: int) -> PushFate:
         """Return what becomes of one user event."""

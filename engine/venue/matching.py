@@ -58,6 +58,8 @@ class RegularBook:
         """
         quantity = self._admission.admit(terms, child_of)
         order = self._accept(terms, quantity, child_of)
+        if share is None and self.house.faults.armed:
+            share = self._share_of(order)
         if child_of is not None:
             child_of.child_id = order.order_id
         if accepted is not None:
@@ -262,9 +264,17 @@ class RegularBook:
         most = order.remaining if touch is None else min(touch, order.remaining)
         if offered is not None:
             most = min(most, offered)
+        if self.house.faults.armed and (share := self._share_of(order)) is not None:
+            step = self.house.instrument.step_size
+            most = min(most, max(step, (order.remaining * share) // step * step))
         before = order.executed
         self.execute(order, order.price, most, maker=True)
         return order.executed - before
+
+    def _share_of(self, order: Order) -> Decimal | None:
+        """Return the share of what is left that an injected fault lets the order have."""
+        fault = self.house.faults.on_order("fill", order.client_id, self.house.clock.now)
+        return None if fault is None else fault.amount("fraction", "0.5")
 
     # -- ending ----------------------------------------------------------------------------------
 

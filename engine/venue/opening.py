@@ -7,6 +7,7 @@ the error of the file concerned.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,7 @@ from engine.venue.server import Timed
 from engine.venue.serving.clock import ToldClock, VenueClock, wall_ms
 from engine.venue.settings import SERVED_STREAMS, InitialPosition, Instrument
 from engine.venue.switches import Switches
+from engine.venue.trouble import drawn_faults
 
 START_PRICE = Decimal(90800)
 KEPT_LOG = 20_000
@@ -79,6 +81,8 @@ class Options:
     latency_ms: float = 0.0
     switches: tuple[tuple[str, str], ...] = ()
     faults: Path | None = None
+    trouble: Decimal | None = None
+    """Faults a minute, drawn from the seed; None: none."""
     log_limit: int | None = None
     clock_ms: int | None = None
     """Where time stands until it is told to pass; None: it runs."""
@@ -274,7 +278,26 @@ def _timed(options: Options, scenario: Scenario | None, start_ms: int) -> tuple[
             at_ms = int(Decimal(str(terms.get("at", 0))) * 1000)
             rest = {name: value for name, value in terms.items() if name != "at"}
             add(at_ms, partial(_do_fault, rest), f"fault {number} of {options.faults}")
+    if options.trouble is not None:
+        timed.append(_next_trouble(drawn_faults(options.seed, options.trouble), start_ms))
     return tuple(timed)
+
+
+def _next_trouble(drawn: Iterator[tuple[int, dict[str, object]]], start_ms: int) -> Timed:
+    """Return the next drawn fault; when its moment has come it is followed by the one after."""
+    at_ms, terms = next(drawn)
+
+    def strike(venue: Venue, _: int) -> None:
+        following = _next_trouble(drawn, start_ms)
+        entry = (following.at_ms, partial(following.act, venue))
+        venue.timed = deque(sorted((*venue.timed, entry), key=_moment_of))
+        venue.inject(terms)
+
+    return Timed(start_ms + at_ms, strike, f"drawn fault {terms['kind']}")
+
+
+def _moment_of(entry: tuple[int, Callable[[int], None]]) -> int:
+    return entry[0]
 
 
 def _do_hand(terms: Mapping[str, object], venue: Venue, now_ms: int) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Event = dict[str, object]
 LISTEN_KEY_LENGTH = 64
+SOCKETS = "sockets"
+"""The stream of the one message that is for the server: close them all."""
 
 
 class Outbox:
@@ -74,6 +76,10 @@ class Outbox:
     def market(self, stream: str, event: Event) -> None:
         """Send a market event."""
         self._ready.append(Push(stream, self._clock.now, event))
+
+    def end_sockets(self) -> None:
+        """Ask whoever serves the streams to close every socket."""
+        self._ready.append(Push(SOCKETS, self._clock.now, {}))
 
     def drain(self) -> list[Push]:
         """Take what is ready; an event held for longer than that goes out too."""

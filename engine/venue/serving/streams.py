@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from engine.venue.api import Push
+from engine.venue.outbox import SOCKETS
 from engine.venue.serving.rest import Latency
 
 PING_S = 180.0
@@ -64,6 +65,7 @@ class StreamHub:
         self._silent_without_events = silent_without_events
         self._live_key = live_key
         self._listeners: list[Listener] = []
+        self._closing: asyncio.Task[int] | None = None
 
     @property
     def listening(self) -> int:
@@ -92,6 +94,9 @@ class StreamHub:
         for push in pushes:
             if not self._listeners:
                 return
+            if push.stream == SOCKETS:
+                self._closing = asyncio.get_running_loop().create_task(self.close_all())
+                continue
             texts: dict[tuple[str, bool], str] = {}
             for listener in tuple(self._listeners):
                 for name in self._names(listener, push):
