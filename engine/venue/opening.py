@@ -296,7 +296,7 @@ def _next_trouble(drawn: Iterator[tuple[int, dict[str, object]]], start_ms: int)
     return Timed(start_ms + at_ms, strike, f"drawn fault {terms['kind']}")
 
 
-def _moment_of(entry: tuple[int, Callable[[int], None]]) -> int:
+def _moment_of(entry: tuple[int, object]) -> int:
     return entry[0]
 
 
