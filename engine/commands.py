@@ -26,11 +26,20 @@ BY_HAND = "operator"
 """The code of a halt somebody asked for: nothing but that person's mind stands behind it."""
 
 
+SEEN_FOR_MS = 10_000
+"""How long a cause counts as seen: what failed is asked again after five seconds, not at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the last tick showed: the codes of everything that is wrong, halts left out."""
+    """When each thing that is wrong was last seen, by its code; halts themselves left out."""
 
-    causes: frozenset[str]
+    at_ms: dict[str, int]
+
+    @property
+    def causes(self) -> frozenset[str]:
+        """Return the codes of what counts as wrong now."""
+        return frozenset(self.at_ms)
 
 
 class Commands:
@@ -40,6 +49,15 @@ class Commands:
         """Answer through ``store``; nothing was seen yet."""
         self._store = store
         self._seen: _Seen | None = None
+        self._overruled: frozenset[str] = frozenset()
+
+    @property
+    def overruled(self) -> tuple[str, ...]:
+        """Return the hard errors resumed by force: each halts again only after it has gone once.
+
+        Kept in memory: a new process halts again for what still stands.
+        """
+        return tuple(sorted(self._overruled))
 
     def waiting(self) -> tuple[OperatorCommand, ...]:
         """Return the commands not yet finished, touching none: for who only looks."""
@@ -63,7 +81,11 @@ class Commands:
 
     def settle(self, report: TickReport) -> None:
         """Close the commands that have taken effect, and remember what was wrong."""
-        self._seen = _Seen(causes_of(report))
+        before = {} if self._seen is None else self._seen.at_ms
+        since_ms = report.now_ms - SEEN_FOR_MS
+        recent = {code: at_ms for code, at_ms in before.items() if at_ms >= since_ms}
+        self._seen = _Seen(recent | dict.fromkeys(causes_of(report), report.now_ms))
+        self._overruled &= self._seen.causes
         for command in report.situation.condition.commands:
             result = _result_of(command, report)
             if result is not None:
@@ -82,6 +104,8 @@ class Commands:
         self._store.finish_command(command.id, f"{REFUSED}the reason stands: {named}", now_ms)
 
     def _lift(self, command: OperatorCommand, now_ms: int, *, by_force: bool) -> None:
+        if by_force:
+            self._overruled |= {halt.code for halt in self._store.halts()}
         lifted = self._store.clear_halts(now_ms, command.by)
         force = " by force" if by_force else ""
         self._store.finish_command(command.id, f"{lifted} halts lifted{force}", now_ms)

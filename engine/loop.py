@@ -64,6 +64,8 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     """
     if report is None:
         return interval_ms
+    if report.situation.observation.is_unasked:
+        return 0  # a stop left on a push alone: the look that asks follows at once
     life = report.ledger.life
     # A life that ended with a position standing: it is somebody's, and nothing covers it yet.
     is_somebodys = life is not None and life.closed_ms is not None

@@ -8,7 +8,7 @@ A flat keeper without a fresh decision asks little.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -28,7 +28,8 @@ from engine.domain.observation import (
 from engine.domain.order import OrderReport
 from engine.domain.position import HedgedPositions
 from engine.domain.values import replace
-from engine.exchange.port import Answer
+from engine.exchange.port import NOTHING_HEARD, Answer, Heard
+from engine.reconcile.pushes import needs_a_stop
 from engine.reconcile.questions import questions
 
 SECOND_MS = 1_000
@@ -60,6 +61,9 @@ _PICTURE = (
     Topic.MARK_PRICE,
     Topic.CANDLES,
 )
+_NEVER_OLD = frozenset({Topic.POSITION, Topic.OPEN_ORDERS, Topic.OPEN_ALGO_ORDERS})
+"""What a look that asks nothing must not repeat: an older answer would contradict the push."""
+
 _SLOW_MS: Mapping[Topic, int] = {
     Topic.INSTRUMENT: HOUR_MS,
     Topic.BRACKETS: HOUR_MS,
@@ -73,6 +77,8 @@ CONFIG_MS = 2 * MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
+QUESTION_MS = 5 * SECOND_MS
+"""How old balance and income may be while a drawdown limit seems reached (RULES H2, C6)."""
 HEDGE_MODE_MS = 10 * SECOND_MS
 """How old the account's mode may be while it is hedge mode: its end must be seen (RULES H3)."""
 FUNDED_AFTER_MS = 20 * SECOND_MS
@@ -102,17 +108,31 @@ class Observer:
     The memory is an economy, never a source of truth: losing it costs one round of questions.
     """
 
-    def __init__(self, asks: Asks, *, patience_ms: int) -> None:
-        """Look through ``asks``; one round of questions may last ``patience_ms``."""
+    def __init__(
+        self, asks: Asks, *, patience_ms: int, hear: Callable[[], Heard] = lambda: NOTHING_HEARD
+    ) -> None:
+        """Look through ``asks``; one round of questions may last ``patience_ms``.
+
+        ``hear`` takes what the user stream said since it was last asked.
+        """
         self._asks = asks
+        self._hear = hear
         self._patience_ms = patience_ms
         self._facts: dict[Topic, Fact[Any]] = {}
         self._asked_ms: dict[Topic, int] = {}
         self._funding_ms: int | None = None
 
     def observe(self, ledger: Ledger, now_ms: int, attention: Attention) -> Observation:
-        """Return what the exchange says now: one look, or two when something changed."""
-        first = self._look(Observation(now_ms), self._first(ledger, now_ms, attention))
+        """Return what the exchange says now: one look, or two when something changed.
+
+        No look at all when a fill was pushed that nothing covers: the stop goes out first.
+        """
+        heard = self._hear()
+        seen = Observation(now_ms, pushed=heard.orders, stream=heard.stream)
+        if needs_a_stop(ledger, heard.orders):
+            told = {_FIELD[t]: fact for t, fact in self._facts.items() if t not in _NEVER_OLD}
+            return replace(seen, is_unasked=True, **told)  # type: ignore[arg-type]  # by field name
+        first = self._look(seen, self._first(ledger, now_ms, attention))
         again = questions(ledger, first)
         if not again:
             return first
@@ -128,6 +148,8 @@ class Observer:
         if self._sees_hedged:
             attention = Attention.WATCHFUL
         ages = {**_SLOW_MS, **_ages(ledger, attention)}
+        if _is_in_question(ledger):
+            ages[Topic.ACCOUNT] = QUESTION_MS
         if self._is_hedge:
             ages[Topic.ACCOUNT_MODE] = HEDGE_MODE_MS
         asked = [
@@ -150,13 +172,13 @@ class Observer:
         """
         life, week_ms = ledger.life, week_start(now_ms)
         if life is None or life.opened_ms is None:
-            is_due = attention is Attention.WATCHFUL and self._is_due(
-                Topic.INCOME, now_ms, FLOWS_MS
-            )
-            return week_ms if is_due else None
+            age_ms = QUESTION_MS if _is_in_question(ledger) else FLOWS_MS
+            is_asked = attention is Attention.WATCHFUL or _is_in_question(ledger)
+            return week_ms if is_asked and self._is_due(Topic.INCOME, now_ms, age_ms) else None
         since_ms = min(life.opened_ms, week_ms)
         if life.closed_ms is None:
-            is_due = self._is_due(Topic.INCOME, now_ms, INCOME_MS) or self._was_funded(now_ms)
+            age_ms = QUESTION_MS if _is_in_question(ledger) else INCOME_MS
+            is_due = self._is_due(Topic.INCOME, now_ms, age_ms) or self._was_funded(now_ms)
             return since_ms if is_due else None
         last = self._facts.get(Topic.INCOME)
         is_told = last is not None and last.at_ms > life.closed_ms
@@ -296,6 +318,10 @@ def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:
         }
     is_held = life.is_open and ledger.entries_are_final and life.closing is None
     return ages | {Topic.BOOK_TICKER: QUOTE_MS if is_held else 0, Topic.ACCOUNT: 10 * ACCOUNT_MS}
+
+
+def _is_in_question(ledger: Ledger) -> bool:
+    return ledger.equity is not None and ledger.equity.is_in_question
 
 
 def is_at_stake(ledger: Ledger) -> bool:

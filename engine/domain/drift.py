@@ -22,6 +22,8 @@ class DriftKind(StrEnum):
     TERMS_DIFFER = "terms_differ"
     UNANSWERED = "unanswered"
     UNRECORDED_FILL = "unrecorded_fill"
+    STREAM_DIFFERS = "stream_differs"
+    STREAM_SILENT = "stream_silent"
     DUPLICATE = "duplicate"
     ZOMBIE = "zombie"
     LEVERAGE_CHANGED = "leverage_changed"

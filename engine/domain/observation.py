@@ -175,6 +175,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamWord:
+    """How far the user stream can be judged.
+
+    Since when it stands, and the exchange's time of the last order event it brought (None: none).
+    """
+
+    up_since_ms: int
+    told_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything one tick saw. ``now_ms`` is exchange time read once at the start of the tick.
 
@@ -182,6 +193,9 @@ class Observation:
     ``history`` own orders found in the histories (asked when the ledger is empty or behind).
     ``is_second`` tells that something had changed and the picture was read again. ``hedged`` are
     the held sides of an account in hedge mode, whose one-way ``position`` reads flat (RULES H3).
+    ``pushed`` is what the user stream said of own orders since the look before: believed towards
+    more protection only (DESIGN section 2). ``is_unasked``: nothing was asked, because what was
+    pushed needs a stop at once; the look that asks follows.
     """
 
     now_ms: int
@@ -204,6 +218,9 @@ class Observation:
     failures: tuple[Failure, ...] = ()
     is_second: bool = False
     hedged: Fact[tuple[PositionReport, ...]] | None = None
+    pushed: tuple[Fact[OrderReport], ...] = ()
+    stream: StreamWord | None = None
+    is_unasked: bool = False
 
     @property
     def last_price(self) -> Decimal | None:

@@ -136,6 +136,8 @@ class Order:
     ``doubtful_since_ms`` the moment a list stopped showing it without a contrary word.
     ``dead_after_ms``: from then on a request of unknown fate can no longer execute
     (timestamp + recvWindow + clock error, RULES C4). ``reason`` is the rule that asked for it.
+    ``quantity_pushed`` is what the user stream says has executed, at ``pushed_ms``, while no answer
+    says as much: it makes cover larger and nothing else (DESIGN section 2).
     """
 
     terms: OrderTerms
@@ -156,6 +158,8 @@ class Order:
     code: int = 0
     note: str = ""
     is_adopted: bool = False
+    quantity_pushed: Decimal = ZERO
+    pushed_ms: int | None = None
 
     @property
     def id(self) -> ClientOrderId:
@@ -178,6 +182,11 @@ class Order:
         if self.terms.quantity is None or self.status.is_final:
             return ZERO
         return max(self.terms.quantity - self.quantity_filled, ZERO)
+
+    @property
+    def quantity_untold(self) -> Decimal:
+        """Return what only the user stream says has executed."""
+        return max(self.quantity_pushed - self.quantity_filled, ZERO)
 
     @property
     def is_confirmed_resting(self) -> bool:

@@ -54,13 +54,16 @@ class Situation:
 
     @property
     def quantity_to_cover(self) -> Decimal:
-        """Return RULES A4: position, working entries' remainders, entries of unknown fate whole."""
+        """Return RULES A4: position, working entries' remainders, entries of unknown fate whole.
+
+        What only the user stream says has executed is position already, so it remains no more.
+        """
         total = self.life.quantity
         for entry in self.ledger.of_life(OrderRole.ENTRY):
             if entry.status is OrderStatus.UNKNOWN:
                 total += entry.terms.quantity or ZERO
             else:
-                total += entry.quantity_remaining
+                total += max(entry.quantity_remaining - entry.quantity_untold, ZERO)
         return total
 
     def next_id(self, role: OrderRole) -> ClientOrderId:

@@ -63,6 +63,14 @@ def entries_allowed(request: Request, grounds: Grounds) -> str | None:
     return None
 
 
+def rests_on_answers(request: Request, grounds: Grounds) -> str | None:
+    """Let nothing but a stop leave on what was pushed alone (DESIGN section 2)."""
+    if not grounds.observation.is_unasked:
+        return None
+    is_stop = isinstance(request, PlaceOrder) and request.terms.role.is_stop
+    return None if is_stop else "pushed: only a stop leaves before anything was asked (DESIGN 2)"
+
+
 def reduces_unless_entry(request: Request, _: Grounds) -> str | None:
     """Demand reduceOnly or closePosition of everything that is not an entry (RULES B3)."""
     if not isinstance(request, PlaceOrder):
@@ -248,6 +256,7 @@ def configures_while_clean(request: Request, grounds: Grounds) -> str | None:
 CHECKS: tuple[Check, ...] = (
     within_rights,
     entries_allowed,
+    rests_on_answers,
     reduces_unless_entry,
     fits_the_position_mode,
     fits_the_life,

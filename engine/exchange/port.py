@@ -17,6 +17,7 @@ from engine.domain.observation import (
     AccountMode,
     AccountReport,
     Candle,
+    Fact,
     Failure,
     Income,
     MarkQuote,
@@ -24,6 +25,7 @@ from engine.domain.observation import (
     Question,
     Quote,
     Rates,
+    StreamWord,
     SymbolConfig,
 )
 from engine.domain.order import Fill, OrderReport
@@ -60,6 +62,17 @@ class Answer:
     at_ms: int
     value: Value | None = None
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the user stream said since it was last asked; ``stream`` is None while it is down."""
+
+    orders: tuple[Fact[OrderReport], ...] = ()
+    stream: StreamWord | None = None
+
+
+NOTHING_HEARD = Heard()
 
 
 @dataclass(frozen=True, slots=True)

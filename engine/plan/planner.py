@@ -47,6 +47,9 @@ RULES: tuple[Rule, ...] = (
     arm,
 )
 
+ON_A_PUSH: tuple[Rule, ...] = (protect_position, place_floor)
+"""What may be done on a push alone: place stops. Everything else waits for answers (DESIGN 2)."""
+
 
 def make_plan(situation: Situation) -> Plan:
     """Return what this tick does, and why it holds back what it does not."""
@@ -55,7 +58,7 @@ def make_plan(situation: Situation) -> Plan:
     gates: tuple[GateResult, ...] = ()
     nexts: list[Next] = []
     zone: tuple[Decimal, Decimal] | None = None
-    for rule in RULES:
+    for rule in ON_A_PUSH if situation.observation.is_unasked else RULES:
         proposal = rule(situation)
         if proposal is NOTHING:
             continue

@@ -158,7 +158,8 @@ def _fold_flat(
 def executed_of(ledger: Ledger, life: Life) -> Decimal:
     """Return the position our evidence adds up to, unsigned: fills, and executions without one.
 
-    An order's report may name an execution before the list of trades does.
+    An order's report may name an execution before the list of trades does, and the user stream
+    an entry's before either; of an exit only answers are believed (DESIGN section 2).
     """
     total = sum_of(ledger.fills) * life.side.sign
     if life.origin is not Origin.DECISION:
@@ -167,8 +168,10 @@ def executed_of(ledger: Ledger, life: Life) -> Decimal:
     for fill in ledger.fills:
         listed[fill.client_id] = listed.get(fill.client_id, ZERO) + fill.quantity
     for order in ledger.of_life():
-        unlisted = max(order.quantity_filled - listed.get(str(order.id), ZERO), ZERO)
-        total += unlisted if order.role is OrderRole.ENTRY else -unlisted
+        is_entry = order.role is OrderRole.ENTRY
+        executed = order.quantity_filled + (order.quantity_untold if is_entry else ZERO)
+        unlisted = max(executed - listed.get(str(order.id), ZERO), ZERO)
+        total += unlisted if is_entry else -unlisted
     return total
 
 

@@ -23,6 +23,7 @@ from engine.reconcile.life import (
 from engine.reconcile.orders import fold_orders
 from engine.reconcile.orphans import fold_orphan
 from engine.reconcile.position import fold_position
+from engine.reconcile.pushes import believe, fold_pushes
 
 
 def reconcile(
@@ -36,15 +37,18 @@ def reconcile(
     ledger = fold_history(ledger, observation)
     ledger, drifts = fold_orders(ledger, observation, limits)
     ledger, _ = fold_fills(ledger, observation)
+    ledger, of_pushes = fold_pushes(ledger, observation)
     ledger = fold_levels(ledger, observation.now_ms)
     ledger, of_position = fold_position(ledger, observation, limits)
+    ledger = believe(ledger)
     ledger = fold_end(fold_funding(ledger, observation), observation)
     ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
     ledger, of_hedged = fold_hedged(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation, limits), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
-    drifts += of_position + of_orphan + of_hedged + of_cover + _foreign_orders(observation)
+    drifts += of_pushes + of_position + of_orphan + of_hedged + of_cover
+    drifts += _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
     return _with_picture(ledger, observation), tuple(drifts)

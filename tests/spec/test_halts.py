@@ -6,15 +6,23 @@ DESIGN section 7. What a later tick can mend by itself is no halt: the gates hol
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from engine.domain.action import Halt
-from engine.domain.condition import Condition, HaltReason
+from engine.domain.condition import Command, Condition, HaltReason
+from engine.domain.limits import Limits
 from engine.domain.observation import Failure, Topic
 from engine.domain.situation import Situation
 from engine.plan.halts import STANDS_MS, reasons_to_halt
 from engine.plan.planner import make_plan
+from engine.simulation.draw import START_MS
+from engine.simulation.world import World
+from engine.store.reading import ReadStore
+from engine.tick import TickReport
+from engine.venue.api import Venue
+from engine.venue.settings import VenueSettings
 from tests.builders import (
     NOW,
     PRIMARY,
@@ -82,7 +90,8 @@ def test_a_refused_order_halts_by_its_code(row: list[str]) -> None:
 def test_a_question_that_is_refused_for_the_key_halts() -> None:
     """Without a key nothing can be read either: the first look that says so is enough."""
     failure = Failure(Topic.POSITION, "rejected", -2015, "-2015 Invalid API-key")
-    situation = a_situation(a_life(), failures=(failure, failure))
+    late = Failure(Topic.ACCOUNT, "indeterminate", 0, "no answer before the deadline")
+    situation = a_situation(a_life(), failures=(late, failure, failure))
 
     (halt,) = [a for a in make_plan(situation).actions if isinstance(a, Halt)]
 
@@ -139,3 +148,78 @@ def test_protection_goes_on_under_every_halt() -> None:
     plan = make_plan(a_situation(a_life(), failures=(failure,)))
 
     assert PRIMARY in [t.role for t in placed(plan)]
+
+
+# -- the whole keeper -----------------------------------------------------------------------------
+
+
+class Account:
+    """A keeper in a world of its own, beside a venue that may refuse its key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.reports: list[TickReport] = []
+        self.venue = Venue(VenueSettings(market_streams=()), now_ms=START_MS)
+        self.world = World(
+            self.venue, folder, Limits(), start_ms=START_MS, listener=self.reports.append
+        )
+
+    def refuse_the_key(self) -> None:
+        refusal = {"kind": "error", "code": -2015, "status": 401, "match": {"path": "account"}}
+        self.venue.inject({**refusal, "times": None})
+
+    def run(self, seconds: int) -> None:
+        self.world.run_until(self.world.clock.now_ms + 1_000 * seconds)
+
+    def ask(self, command: Command) -> str | None:
+        """Ask for something, let the keeper tick, and return what became of it."""
+        store = self.world.store
+        number = store.add_command(command, by="ann", why="spec", at_ms=self.world.clock.now_ms)
+        self.run(3)
+        return ReadStore.beside(store.desk).command_result(number)
+
+    @property
+    def halts(self) -> list[str]:
+        return [halt.code for halt in self.world.store.halts()]
+
+
+def test_a_refused_key_halts_until_it_is_accepted_and_somebody_resumes(tmp_path: Path) -> None:
+    """Persisted with its reason; `resume` is refused while it stands, and needs no force after."""
+    account = Account(tmp_path)
+    try:
+        account.refuse_the_key()
+        account.run(3)
+        assert account.halts == ["key_refused"]
+
+        refused = account.ask(Command.RESUME)
+        assert refused is not None
+        assert refused.startswith("refused: the reason stands: key_refused")
+        account.venue.clear_faults()
+        account.run(400)  # what is asked rarely is asked again
+        assert account.halts == ["key_refused"]
+
+        assert account.ask(Command.RESUME) == "1 halts lifted"
+        account.run(5)
+        assert account.halts == []
+    finally:
+        account.world.close()
+
+
+def test_by_force_it_is_resumed_and_halts_again_only_after_the_reason_had_gone(
+    tmp_path: Path,
+) -> None:
+    """Else the tick after a forced resume would take it back."""
+    account = Account(tmp_path)
+    try:
+        account.refuse_the_key()
+        account.run(3)
+
+        assert account.ask(Command.RESUME_FORCED) == "1 halts lifted by force"
+        account.run(400)
+        assert account.halts == []
+        account.venue.clear_faults()
+        account.run(400)
+        account.refuse_the_key()
+        account.run(400)
+        assert account.halts == ["key_refused"]
+    finally:
+        account.world.close()

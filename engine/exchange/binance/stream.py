@@ -1,10 +1,11 @@
-"""The supervised user stream: a daemon thread that wakes the loop and says nothing else.
+"""The supervised user stream: a daemon thread that wakes the loop and keeps what it was told.
 
 Invariants: whatever goes wrong, the connection is rebuilt with a fresh listen key (a lapsed key,
 broken JSON, a flood, a refusing server); the library never reconnects by itself, because its own
 reconnects hang on close and reuse dead keys (python-binance.md section 5); every (re)connect
 wakes the loop, since events may have been lost; ``stop`` returns within two seconds. The stream is
-a hint: it is legitimately silent for hours, so only REST tells what is true.
+a hint: it is legitimately silent for hours, so only REST tells what is true; what it told of own
+orders waits to be taken by the next look, which believes it towards more protection only.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from engine.domain.observation import Fact, Source, StreamWord
+from engine.domain.order import OrderReport
 from engine.exchange.binance.client import BinanceAccess
+from engine.exchange.binance.wire_stream import pushed_order, transacted_ms
+from engine.exchange.port import NOTHING_HEARD, Heard
 
 LIVE_STREAM_URL = "wss://fstream.binance.com"
 STOP_S = 2.0
@@ -28,6 +34,7 @@ BACK_FIRST_S = 0.5
 BACK_MAX_S = 10.0
 STEADY_S = 5.0  # a connection that lived this long was a good one
 QUEUE_MAX = 100_000
+TOLD_MAX = 1_000  # of own orders between two looks; older ones are told by the answers anyway
 LOST = "stream:lost"
 CONNECTED = "stream:connected"
 _ENDING = frozenset({"error", "listenKeyExpired"})
@@ -37,7 +44,7 @@ class UserStream:
     """Wakes the loop with a reason (``stream:<event>``) whenever something happened.
 
     ``wake`` is called on the stream's thread and must neither block nor raise. ``now_ms`` gives
-    exchange time for ``last_event_ms``.
+    exchange time. ``heard`` is for one other thread: the one that ticks.
     """
 
     def __init__(
@@ -53,8 +60,12 @@ class UserStream:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Future[None] | None = None
         self._is_up = False
         self._last_event_ms: int | None = None
+        self._up_since_ms = 0
+        self._told_ms: int | None = None
+        self._told: deque[Fact[OrderReport]] = deque(maxlen=TOLD_MAX)
         self._thread = threading.Thread(target=self._run, name="user-stream", daemon=True)
 
     @property
@@ -70,6 +81,23 @@ class UserStream:
     def start(self) -> None:
         """Start the thread; once only."""
         self._thread.start()
+
+    def heard(self) -> Heard:
+        """Take what was told of own orders since the last call."""
+        orders = []
+        with contextlib.suppress(IndexError):
+            while True:
+                orders.append(self._told.popleft())
+        if not self._is_up:
+            return Heard(tuple(orders)) if orders else NOTHING_HEARD
+        return Heard(tuple(orders), StreamWord(self._up_since_ms, self._told_ms))
+
+    def rebuild(self) -> None:
+        """Give up the present connection for a fresh one: it stands, and tells nothing."""
+        with self._lock:
+            if self._loop is not None and self._listening is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has just closed by itself
+                    self._loop.call_soon_threadsafe(self._listening.cancel)
 
     def stop(self) -> None:
         """End the stream; returns within two seconds, whatever hangs."""
@@ -94,8 +122,15 @@ class UserStream:
         back_s = BACK_FIRST_S
         while not self._is_stopping.is_set():
             started_s = time.monotonic()
+            listening = asyncio.ensure_future(self._listen())
+            with self._lock:
+                self._listening = listening
             try:
-                await self._listen()
+                await listening
+            except asyncio.CancelledError:
+                if self._is_stopping.is_set():
+                    raise
+                reason = "rebuilt"
             except Exception as error:  # noqa: BLE001 - any end of a connection means a new one
                 reason = type(error).__name__
             else:
@@ -141,6 +176,7 @@ class UserStream:
                 await client.close_connection()
 
     async def _events(self, socket: Any) -> None:
+        self._up_since_ms, self._told_ms = self._now_ms(), None
         self._is_up = True
         self._wake(CONNECTED)
         while not self._is_stopping.is_set():
@@ -149,7 +185,16 @@ class UserStream:
             if kind in _ENDING:
                 return
             self._last_event_ms = self._now_ms()
+            self._keep(message, self._last_event_ms)
             self._wake(f"stream:{kind}")
+
+    def _keep(self, message: object, at_ms: int) -> None:
+        told_ms = transacted_ms(message)
+        if told_ms is not None:
+            self._told_ms = max(told_ms, self._told_ms or 0)
+        report = pushed_order(message, self._access.symbol)
+        if report is not None:
+            self._told.append(Fact(report, at_ms, Source.STREAM))
 
 
 def _no_time() -> int:
