@@ -8,7 +8,7 @@ the middle of one and a killed migration is undone whole.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,30 @@ class Desk:
         self.account = account
         self.symbol = symbol
         self.owner: dict[str, Any] = {"account": account, "symbol": symbol}
+        self.fence: Callable[[sa.Connection], None] | None = None
         self._connection: sa.Connection | None = None
         self._raw: Any = None
         self._busy_ms: int | None = None
+        self._trouble: StoreUnavailable | None = None
+
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Return why every use is refused, None while the store may be used."""
+        return self._trouble
+
+    def shut(self, trouble: StoreUnavailable) -> None:
+        """Refuse every use with ``trouble`` until ``unshut``.
+
+        What failed once would most likely cost the same wait again, and protection does not wait
+        for a database twice (RULES G5).
+        """
+        self._trouble = trouble
+        if not self.place.is_memory:
+            self.drop()
+
+    def unshut(self) -> None:
+        """Let the store be tried again."""
+        self._trouble = None
 
     @property
     def dialect(self) -> str:
@@ -153,7 +174,9 @@ class Desk:
 
     @property
     def connection(self) -> sa.Connection:
-        """Return the connection, opened again after it was lost."""
+        """Return the connection, opened again after it was lost; refused while shut."""
+        if self._trouble is not None:
+            raise self._trouble
         if self._connection is None or self._connection.invalidated:
             self.drop()
             with naming(self.place, "connecting"):
@@ -165,6 +188,8 @@ class Desk:
     @property
     def raw(self) -> Any:
         """Return the driver's own connection: reading through it costs a tenth."""
+        if self._trouble is not None:
+            raise self._trouble
         if self._raw is None:
             self._raw = self.connection.connection.driver_connection
         return self._raw
@@ -189,10 +214,15 @@ class Desk:
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[sa.Connection]:
-        """Run one transaction: committed whole at the end, or rolled back and named."""
+        """Run one transaction: committed whole at the end, or rolled back and named.
+
+        The fence is asked first: what a former holder of the lease still writes is refused.
+        """
         connection = self.connection
         try:
             with naming(self.place, doing), connection.begin():
+                if self.fence is not None:
+                    self.fence(connection)
                 yield connection
         except StoreUnavailable:
             if not self.place.is_memory:

@@ -1,5 +1,9 @@
 """One writer per account and symbol: a lease row with epoch and expiry, and a host-wide lock.
 
+Invariants: the row is claimed only when nothing its former holder sent can execute any more; from
+then on the database refuses whatever the former holder still writes, because each transaction of a
+keeper asks first whether the epoch is still its own.
+
 The row is the lease (RULES G4): renewed every tick, taken over only after its expiry plus the
 longest recvWindow plus the clock error, so that nothing its former holder sends after waking can
 execute. The file lock guards against a second start on the same host. It proves one thing more: a
@@ -26,6 +30,7 @@ from engine.domain.errors import LeaseHeld, LeaseLost, StoreUnavailable
 from engine.store import tables as t
 from engine.store.connect import Desk
 from engine.store.recall import Prepared, owned, prepare
+from engine.store.schema import HEAD
 from engine.store.shelf import beat_statement, beat_text
 from engine.store.store import Store
 from engine.store.writing import upsert
@@ -52,9 +57,11 @@ class LeaseRow:
 
     def wait_ms(self, now_ms: int, grace_ms: int, lock_id: str) -> int:
         """Return how long a successor holding the lock ``lock_id`` must still wait."""
-        if self.released_ms is not None or (lock_id and lock_id == self.lock_id):
-            return 0
-        return max(self.expires_ms + grace_ms - now_ms, 0)
+        return 0 if self.is_free_for(lock_id) else max(self.expires_ms + grace_ms - now_ms, 0)
+
+    def is_free_for(self, lock_id: str) -> bool:
+        """Return whether its holder gave it up, or is gone because ``lock_id`` is ours now."""
+        return self.released_ms is not None or bool(lock_id and lock_id == self.lock_id)
 
 
 _COLUMNS = tuple(
@@ -92,6 +99,23 @@ def _statements(dialect: str) -> dict[str, Prepared]:
         ),
         "beat": beat_statement(dialect),
     }
+
+
+@cache
+def _fence_statement(dialect: str) -> Prepared:
+    """Return the question every transaction begins with: whose lease, and which schema.
+
+    On Postgres the row is locked against a claim until the transaction ends; a frozen holder's
+    open transaction is ended by the server (``idle_in_transaction_session_timeout``).
+    """
+    row = t.leases
+    schema: sa.Select[Any] = sa.select(sa.column("version_num")).select_from(
+        sa.table("alembic_version")
+    )
+    statement = sa.select(row.c.epoch, schema.scalar_subquery()).where(owned(row))
+    if dialect == "postgresql":
+        statement = statement.with_for_update(read=True, of=row)
+    return prepare(statement, dialect)
 
 
 class HostLock:
@@ -157,11 +181,22 @@ def _boot_id() -> str:
 class Lease:
     """Our lease, while nobody else has claimed it."""
 
-    def __init__(self, store: Store, epoch: int, until_ms: int, ttl_ms: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        epoch: int,
+        until_ms: int,
+        ttl_ms: int,
+        *,
+        since_ms: int = 0,
+        is_takeover: bool = False,
+    ) -> None:
         self._store = store
         self._ttl_ms = ttl_ms
         self.epoch = epoch
         self.until_ms = until_ms
+        self.since_ms = since_ms
+        self.is_takeover = is_takeover
 
     @classmethod
     def claim(
@@ -177,10 +212,13 @@ class Lease:
     ) -> Lease:
         """Return the lease under the next epoch; raises ``LeaseHeld`` while another's binds.
 
-        ``grace_ms`` is the longest recvWindow plus the clock error; ``now_ms`` exchange time.
+        ``grace_ms`` is the longest recvWindow plus the clock error; ``now_ms`` exchange time. It is
+        a takeover when the former holder neither gave it up nor is known to be gone: it may be
+        frozen, and wake. From now on what the store writes is fenced with the epoch.
         """
         desk = store.desk
         lock_id = "" if lock is None else lock.lock_id
+        desk.fence = None  # an earlier lease of this process says nothing about the next
         with desk.transaction("claiming the lease") as connection:
             row = _locked_row(connection, desk)
             if row is not None:
@@ -191,6 +229,7 @@ class Lease:
                         f" {row.epoch}), free in {wait_ms / 1000:.1f} s unless renewed"
                     )
             epoch = 1 if row is None else row.epoch + 1
+            is_takeover = row is not None and not row.is_free_for(lock_id)
             until_ms = now_ms + ttl_ms
             values = {
                 "epoch": epoch,
@@ -203,7 +242,8 @@ class Lease:
                 "released_ms": None,
             }
             connection.execute(upsert(t.leases, desk.dialect), desk.owner | values)
-        return cls(store, epoch, until_ms, ttl_ms)
+        desk.fence = lambda connection: _require_epoch(connection, desk, epoch)
+        return cls(store, epoch, until_ms, ttl_ms, since_ms=now_ms, is_takeover=is_takeover)
 
     def renew(self, now_ms: int, fields: dict[str, Any] | None = None) -> int:
         """Prolong the lease and, once a second, write the heartbeat: one transaction.
@@ -239,6 +279,26 @@ class Lease:
         with desk.quick("releasing the lease") as raw:
             raw.execute(release.sql, release.parameters(values))
         self.until_ms = now_ms
+
+
+def _require_epoch(connection: sa.Connection, desk: Desk, epoch: int) -> None:
+    """Refuse a transaction of a keeper whose lease, or whose schema, is another's by now.
+
+    Raises ``LeaseLost``, or ``StoreUnavailable`` when a newer version has changed the schema.
+    """
+    asked = _fence_statement(desk.dialect)
+    raw: Any = connection.connection.driver_connection
+    row = raw.execute(asked.sql, asked.parameters(desk.owner)).fetchone()
+    holder, revision = row or (None, HEAD)
+    if revision != HEAD:
+        raise StoreUnavailable(
+            f"store {desk.place.shown}: its schema has become {revision}, this version knows up to"
+            f" {HEAD}",
+            place=desk.place.shown,
+            remedy="run the newer version",
+        )
+    if holder != epoch:
+        raise LeaseLost(f"{desk.symbol}: lease epoch {epoch} has passed to {holder or 'nobody'}")
 
 
 def read_lease(desk: Desk) -> LeaseRow | None:

@@ -19,6 +19,10 @@ REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
 
+class SchemaBehind(StoreUnavailable):
+    """The database is fine, but its schema waits for a migration."""
+
+
 def revision_of(connection: sa.Connection) -> str | None:
     """Return the schema's revision, None for a database without one."""
     if not sa.inspect(connection).has_table("alembic_version"):
@@ -27,8 +31,11 @@ def revision_of(connection: sa.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def bring_up(desk: Desk, *, migrate: bool) -> None:
-    """Bring the schema to ``HEAD``; raises ``StoreUnavailable`` when it is newer, or must not."""
+def bring_up(desk: Desk, *, migrate: bool, creates: bool) -> None:
+    """Bring the schema to ``HEAD``; raises ``StoreUnavailable`` when it is newer, or must not.
+
+    ``creates``: whether an empty database gets the schema; ``migrate``: whether an older one does.
+    """
     if desk.place.is_memory:
         _create_in_memory(desk)
         return
@@ -36,7 +43,7 @@ def bring_up(desk: Desk, *, migrate: bool) -> None:
         revision = revision_of(connection)
         if revision == HEAD and not are_in_place(connection):
             install(connection)  # somebody dropped a trigger: without it nothing is refused
-        if revision is None and migrate and not sa.inspect(connection).get_table_names():
+        if revision is None and creates and not sa.inspect(connection).get_table_names():
             _create(connection)
             return
     if revision == HEAD:
@@ -48,7 +55,7 @@ def bring_up(desk: Desk, *, migrate: bool) -> None:
             remedy="run the newer version, or give this one another store.url",
         )
     if not migrate:
-        raise StoreUnavailable(
+        raise SchemaBehind(
             f"store {desk.place.shown}: its schema is {revision or 'empty'}, needed is {HEAD}",
             place=desk.place.shown,
             remedy="run: keeper db upgrade",
@@ -97,4 +104,4 @@ def _memory_script() -> str:
     return "BEGIN;\n" + ";\n".join(parts) + ";\nCOMMIT;"
 
 
-__all__ = ["HEAD", "REVISIONS", "bring_up", "install", "revision_of"]
+__all__ = ["HEAD", "REVISIONS", "SchemaBehind", "bring_up", "install", "revision_of"]

@@ -13,7 +13,7 @@ from typing import Any
 from engine.domain.action import Halt, Outcome, Plan
 from engine.domain.condition import Command, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
-from engine.domain.errors import StoreUnavailable
+from engine.domain.errors import InvariantBroken, StoreUnavailable
 from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
 from engine.domain.situation import Situation
@@ -55,23 +55,56 @@ class Store:
         ``sqlite://`` is a new store in memory. Raises ``StoreUnavailable``: not writable, made by
         a newer version, behind while ``migrate`` is false, or a migration failed.
         """
-        place = Place(url)
-        if place.path is not None:
-            with naming(place, "making its folder"):
-                place.path.parent.mkdir(parents=True, exist_ok=True)
-        desk = Desk(place, make_database(place), account, symbol)
+        store = cls.at(url, account=account, symbol=symbol, recording=recording)
         try:
-            with naming(place, "opening"):
-                desk.wait_at_most(OPENING_BUSY_MS)
+            store.reopen(migrate=migrate, creates=migrate, busy_ms=OPENING_BUSY_MS)
+        except StoreUnavailable:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def at(cls, url: str, *, account: str, symbol: str, recording: Recording = "changes") -> Store:
+        """Return the store at ``url`` without touching it: until ``reopen`` it is out of reach."""
+        place = Place(url)
+        desk = Desk(place, make_database(place), account, symbol)
+        desk.shut(StoreUnavailable(f"store {place.shown}: not opened yet", place=place.shown))
+        return cls(desk, recording)
+
+    def reopen(self, *, migrate: bool = True, creates: bool = True, busy_ms: int = BUSY_MS) -> None:
+        """Try whether the store can be written and has our schema; shut again when not.
+
+        Waits at most ``busy_ms`` for another writer. Raises ``StoreUnavailable`` (``SchemaBehind``
+        when only a migration is missing and ``migrate`` is false).
+        """
+        desk = self.desk
+        desk.unshut()
+        fence, desk.fence = desk.fence, None  # it asks for the schema that is only being looked for
+        try:
+            if desk.place.path is not None:
+                with naming(desk.place, "making its folder"):
+                    desk.place.path.parent.mkdir(parents=True, exist_ok=True)
+            with naming(desk.place, "opening"):
+                desk.wait_at_most(busy_ms)
             with desk.transaction("opening for writing"):
                 pass
-            schema.bring_up(desk, migrate=migrate)
-            with naming(place, "opening"):
+            schema.bring_up(desk, migrate=migrate, creates=creates)
+            with naming(desk.place, "opening"):
                 desk.wait_at_most(BUSY_MS)
-            return cls(desk, recording)
-        except StoreUnavailable:
-            desk.drop()
+        except StoreUnavailable as error:
+            desk.shut(error)
             raise
+        finally:
+            desk.fence = fence
+
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Return why the store is out of reach, None while it is not."""
+        return self.desk.trouble
+
+    def shut(self, trouble: StoreUnavailable) -> None:
+        """Let the store be out of reach until ``reopen``: every use is refused at once."""
+        self.desk.shut(trouble)
 
     def sibling(self, *, account: str | None = None, symbol: str | None = None) -> Store:
         """Return another store over this one's database in memory, remembering nothing.
@@ -89,8 +122,20 @@ class Store:
         return Store(desk, self._recording)
 
     def recall(self) -> Ledger:
-        """Return the ledger as last recorded: what a restarted process would know."""
-        return self._recall.ledger()
+        """Return the ledger as last recorded: what a restarted process would know.
+
+        Rows that spell no ledger are a store that cannot be read, like a broken file.
+        """
+        try:
+            return self._recall.ledger()
+        except (ArithmeticError, InvariantBroken, LookupError, TypeError, ValueError) as error:
+            place = self.desk.place.shown
+            raise StoreUnavailable(
+                f"store {place}: what it holds cannot be understood: {error!r}",
+                place=place,
+                remedy="keep the file and report it; without it the keeper rebuilds from the"
+                " exchange",
+            ) from error
 
     def record_intent(
         self,

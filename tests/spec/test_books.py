@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from engine.books import RETRY_MAX_MS, Books
 from engine.domain.action import Action, CancelOrder, Outcome, PlaceOrder, Plan, Proof
 from engine.domain.drift import Drift
 from engine.domain.errors import StoreUnavailable
@@ -21,8 +22,8 @@ from engine.domain.ledger import Ledger
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import LevelState
 from engine.domain.situation import Situation
-from engine.domain.terms import ActionClass
-from engine.keeper import Books
+from engine.domain.terms import ActionClass, Rights
+from engine.leasehold import Tenure
 from engine.store.reading import ReadStore
 from engine.store.spool import Spool
 from engine.store.store import Store
@@ -49,6 +50,14 @@ class FailingStore(Store):
     """A store whose disk can go away and come back."""
 
     is_gone = False
+
+    def reopen(self, **how: Any) -> None:
+        try:
+            self._reach()
+        except StoreUnavailable as error:
+            self.shut(error)
+            raise
+        super().reopen(**how)
 
     def recall(self) -> Ledger:
         self._reach()
@@ -98,6 +107,11 @@ class Desk:
         return self.books.record_intent(
             self.now_ms, recalled, situation, (), Plan(ledger, actions=actions)
         )
+
+    def end_tick(self, *, rights: Rights = Rights.LEASED) -> None:
+        """Let the books try whether the store is back, as at the end of a tick."""
+        self.now_ms += RETRY_MAX_MS
+        self.books.try_to_return(self.now_ms, lambda _: Tenure(rights, 1))
 
     def reborn(self) -> Books:
         """Return the books of a new process over what the old one left."""
@@ -201,7 +215,9 @@ def test_the_failure_and_the_return_are_told_once_each(desk: Desk) -> None:
     desk.store.is_gone = True
     for _ in range(3):
         desk.write(desk.books.recall())
+        desk.end_tick()
     desk.store.is_gone = False
+    desk.end_tick()
     for _ in range(2):
         desk.write(desk.books.recall())
 
@@ -219,6 +235,7 @@ def test_what_happened_meanwhile_comes_into_the_store_once(desk: Desk) -> None:
     desk.books.record_outcomes(4_000, ledger, placed, ())
     assert desk.spooled == 2
     desk.store.is_gone = False
+    desk.end_tick()
 
     recalled = [desk.books.recall(), desk.books.recall(), desk.reborn().recall()]
 
@@ -234,6 +251,7 @@ def test_a_process_that_died_meanwhile_leaves_its_spool(desk: Desk) -> None:
     ledger = with_stop(desk.books.recall())
     desk.write(ledger)
     desk.store.is_gone = False
+    desk.store.reopen()
 
     recalled = desk.reborn().recall()
 
@@ -248,8 +266,10 @@ def test_a_store_that_failed_while_merging_is_merged_again(desk: Desk) -> None:
     ledger = with_stop(desk.books.recall())
     desk.write(ledger)
 
+    desk.end_tick()
     still = desk.books.recall()
     desk.store.is_gone = False
+    desk.end_tick()
 
     assert still == ledger
     assert desk.books.recall() == ledger
@@ -281,6 +301,7 @@ def test_without_a_spool_memory_alone_brings_everything_back(tmp_path: Path) -> 
     ledger = with_stop(desk.books.recall(), OrderStatus.WORKING)
     desk.write(ledger)
     desk.store.is_gone = False
+    desk.end_tick()
 
     assert (desk.books.recall(), desk.store.recall()) == (ledger, ledger)
     desk.store.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine import leasehold
-from engine.domain.errors import LeaseHeld, StoreUnavailable
+from engine.domain.errors import LeaseHeld, LeaseLost, StoreUnavailable
 from engine.domain.terms import Rights
 from engine.leasehold import Leasehold, Tenure
 from engine.store.lease import GRACE_MS, TTL_MS, Lease, read_lease
@@ -51,8 +51,8 @@ def test_a_lease_renewed_each_tick_permits_everything(store: Store) -> None:
     hold.release(START + 3_000)
 
     assert tenures == [
-        Tenure(Rights.LEASED, 1, START + 1_000 + TTL_MS),
-        Tenure(Rights.LEASED, 1, START + 2_000 + TTL_MS),
+        Tenure(Rights.LEASED, 1, START + 1_000 + TTL_MS, START),
+        Tenure(Rights.LEASED, 1, START + 2_000 + TTL_MS, START),
     ]
 
 
@@ -75,7 +75,8 @@ def test_a_lease_lost_to_another_permits_nothing_ever_again(store: Store, tmp_pa
 
     assert [t.rights for t in tenures] == [Rights.NONE] * 3
     assert [t.until_ms for t in tenures] == [START + TTL_MS] * 3
-    assert len([n for n in notes if "passed to another" in n]) == 2  # once said, once at release
+    assert isinstance(hold.lost, LeaseLost)
+    assert len([n for n in notes if "passed to another" in n]) == 1
     row = read_lease(store.desk)
     assert row is not None
     assert (row.epoch, row.released_ms) == (successor.epoch, None)
@@ -98,8 +99,10 @@ def test_an_unreachable_store_permits_adding_within_the_lease_last_seen(
     back = hold.renew(START + 4_000)
     hold.release(START + 5_000)
 
-    assert down == [Tenure(Rights.ADD_ONLY, 1, START + 1_000 + TTL_MS)] * 2
-    assert back == Tenure(Rights.LEASED, 1, START + 4_000 + TTL_MS)
+    assert [t.rights for t in down] == [Rights.ADD_ONLY] * 2
+    assert [t.until_ms for t in down] == [START + 1_000 + TTL_MS] * 2
+    assert all(t.trouble is not None for t in down)
+    assert back == Tenure(Rights.LEASED, 1, START + 4_000 + TTL_MS, START)
     assert len([n for n in notes if "not renewed" in n]) == 1
 
 
@@ -169,7 +172,9 @@ def test_a_released_lease_is_free_at_once(store: Store, tmp_path: Path) -> None:
     elsewhere(store, START + 100_000).release(START + 100_001)
     again = taken(open_store(tmp_path), at_ms=START + 100_002)
 
-    assert again.renew(START + 101_000) == Tenure(Rights.LEASED, 4, START + 101_000 + TTL_MS)
+    assert again.renew(START + 101_000) == Tenure(
+        Rights.LEASED, 4, START + 101_000 + TTL_MS, START + 100_002
+    )
     again.release(START + 102_000)
 
 
