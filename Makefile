@@ -18,7 +18,7 @@ GROUPS ?=
 next = @printf '\nnext: make -C %q %s\n' "$$PWD" "$(1)"
 
 .PHONY: help setup setup-dev setup-clients demo run test bench simulate soak check lint format types imports \
-  explore coverage clients switches testnet migrate plan lock clean
+  explore coverage clients switches lives testnet migrate plan lock clean
 
 help: ## list the targets
 	@printf 'Position Keeper: one futures position, kept in step with a decision and covered by a stop.\n\n'
@@ -112,6 +112,11 @@ switches: ## every written life under every value of every switch of the simulat
 	@requirements/install.sh dev
 	@$(BIN)/python -m tests.simulation.switched --jobs $(JOBS)
 	$(call next,simulate)
+
+lives: ## every written life with the venue served over HTTP: the same documents as in process (some minutes)
+	@requirements/install.sh dev
+	@KEEPER_LIVES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/process/test_lives_over_http.py
+	$(call next,switches)
 
 bench: ## the figures of var/bench.json
 	@requirements/install.sh dev

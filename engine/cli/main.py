@@ -216,6 +216,9 @@ def _building(verbs: Verbs[_Parser]) -> None:
     )
     simulate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes")
     simulate.add_argument("--scenario", type=Path, metavar="FILE", help="play this file instead")
+    simulate.add_argument(
+        "--over-http", action="store_true", help="the same life, its venue in a process of its own"
+    )
     db = _verb(verbs, "db", "database:db", "migrations of the store")
     db.add_argument("what", choices=("upgrade", "downgrade", "current"))
     db.add_argument("revision", nargs="?", help="where to (head; for downgrade it must be named)")

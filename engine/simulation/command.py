@@ -11,10 +11,11 @@ from engine.domain.errors import KeeperError
 from engine.read.documents import Document
 from engine.simulation.campaign import run
 from engine.simulation.draw import PROFILES
-from engine.simulation.scenario import play_scenario
+from engine.simulation.scenario import play_over_http, play_scenario
+from engine.simulation.wire import VenueGone
 from engine.venue.scenario import ScenarioError
 
-USAGE, CONFIG = 2, 3
+USAGE, CONFIG, UNREACHABLE = 2, 3, 5
 _SEEDS = re.compile(r"(\d+)(?:\.\.(\d+))?")
 
 
@@ -42,9 +43,18 @@ def simulate(arguments: Namespace, progress: Callable[[str], None]) -> tuple[Doc
             USAGE,
             remedy="such as `keeper simulate --seeds 1..100`",
         )
+    if arguments.over_http and arguments.scenario is None:
+        raise WrongUse(
+            "usage",
+            "goes with --scenario",
+            USAGE,
+            "--over-http",
+            remedy="a campaign is played in process; leave --over-http out",
+        )
     if arguments.scenario is not None:
+        play = play_over_http if arguments.over_http else play_scenario
         try:
-            document = play_scenario(arguments.scenario)
+            document = play(arguments.scenario)
         except ScenarioError as error:
             raise WrongUse(
                 "scenario_invalid",
@@ -53,6 +63,10 @@ def simulate(arguments: Namespace, progress: Callable[[str], None]) -> tuple[Doc
                 error.field or None,
                 error.value or None,
                 error.remedy or None,
+            ) from error
+        except VenueGone as error:
+            raise WrongUse(
+                "venue_gone", str(error), UNREACHABLE, remedy="play it again; see keeper venue"
             ) from error
     else:
         profile = known_profile(arguments.profile)

@@ -22,8 +22,7 @@ from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.lanes import Call, LanePool, Unfinished
 from engine.simulation.mortality import Killed
 from engine.simulation.reach import Passage
-from engine.venue.serving.rest import DELAY_HEADER
-from engine.venue.values import Push
+from engine.venue.values import DELAY_HEADER, Push
 
 ADMIN_PATIENCE_S = 20.0
 

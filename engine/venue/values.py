@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
+DELAY_HEADER = "X-Venue-Delay-Ms"
+"""How late a reply would have come, where the venue's clock stands and nothing can wait."""
+
+
 class Transport(StrEnum):
     """What the connection does with a reply; whoever carries the reply makes it real."""
 

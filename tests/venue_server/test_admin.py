@@ -80,6 +80,31 @@ def test_the_clock_can_be_shifted_and_jump_ahead(venue: Served) -> None:
     assert 3600_000 <= later - before < 3602_000
 
 
+def test_a_clock_that_is_told_stands_still_until_then() -> None:
+    """Whoever plays a life in virtual time owns the clock; delays are named, not waited for."""
+    with Served("--clock", "2026-01-05T10:00:00Z", "--no-history") as venue:
+        client = venue.client()
+        start = 1_767_607_200_000
+        assert client.futures_time()["serverTime"] == start
+        assert len(client.futures_klines(symbol="BTCUSDT", interval="1m")) == 1
+
+        told = venue.admin("POST", "clock", {"at_ms": start + 90_000})
+        venue.admin("POST", "faults", {"kind": "slow", "delay_ms": 3_600_000})
+
+        assert told == {"now_ms": start + 90_000, "skew_ms": None}
+        assert client.futures_time()["serverTime"] == start + 90_000
+        assert client.response.headers["X-Venue-Delay-Ms"] == "3600000"
+        venue.admin("POST", "clock", {"at_ms": start}, status=400)
+        assert client.futures_time()["serverTime"] == start + 90_000
+
+
+def test_a_clock_that_runs_cannot_be_told(venue: Served) -> None:
+    """Real clients would find their requests too old."""
+    refused = venue.admin("POST", "clock", {"at_ms": 1_767_607_200_000}, status=400)
+
+    assert "--clock" in str(refused["message"])
+
+
 def test_a_liquidation_can_be_forced(venue: Served) -> None:
     venue.admin("POST", "hand", {"do": "market", "side": "buy", "quantity": "0.002"})
 

@@ -186,6 +186,7 @@ def test_damaged_books_are_not_served(tmp_path: Path) -> None:
         (["--walk", "wild"], 2, "calm"),
         (["--speed", "0"], 2, "above 0"),
         (["--wallet", "much"], 2, "much"),
+        (["--clock", "2026-01-05T10:00:00"], 2, "no moment with an offset"),
         (["--switch", "stop_while_flat"], 2, "NAME=VALUE"),
         (["--switch", "stop_while_flat=maybe"], 3, "accepted"),
         (["--switch", "no_such=1"], 3, "no_such"),

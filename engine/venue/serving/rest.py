@@ -17,12 +17,10 @@ from aiohttp import web
 
 from engine.venue.api import Reply, Transport, Venue
 from engine.venue.serving.clock import VenueClock
+from engine.venue.values import DELAY_HEADER
 
 HANG_LIMIT_S = 60.0
 """How long an unanswered request is kept open when the client never gives up."""
-
-DELAY_HEADER = "X-Venue-Delay-Ms"
-"""How late the reply would have come, where the venue's clock stands."""
 
 _POLL_S = 0.02
 

@@ -1,0 +1,89 @@
+"""Written lives with the venue in a process of its own: the whole document as in process.
+
+Real sessions, sockets, lanes and a store in a file; time is virtual on both sides. A sample in
+every run; all of them with ``make lives``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.simulation.scenario import play_over_http, play_scenario
+from tests.cli.program import keeper
+from tests.schemas import validate
+
+pytestmark = pytest.mark.slow
+FOLDER = Path(__file__).parents[1] / "scenarios"
+SAMPLE = (
+    "c1_lists_forget_for_minutes",
+    "e5_cancel_reply_lost",
+    "entry_executes_late",
+    "f8_staircase_of_pivots",
+    "forced_liquidation",
+    "g1_flip_by_hand",
+    "kill_between_the_entrys_intent_and_its_sending",
+    "kill_in_the_middle_of_moving_the_stop",
+    "lost_store_half_filled",
+    "rate_limited_while_open",
+)
+"""Lost replies, silence, lists that forget, refusals, hands, deaths, a lost store, forced ends."""
+
+UNEQUAL: dict[str, str] = {}
+"""Lives that cannot go the same over HTTP, and why: none."""
+
+LIVES = (
+    [f.stem for f in sorted(FOLDER.glob("*.yaml")) if f.stem not in UNEQUAL]
+    if os.environ.get("KEEPER_LIVES") == "all"
+    else SAMPLE
+)
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_a_life_over_http_comes_to_the_same_document(name: str) -> None:
+    """RULES B4 and the port's promise: the transport must change nothing, faults included."""
+    file = FOLDER / f"{name}.yaml"
+
+    served = play_over_http(file)
+
+    assert served == play_scenario(file)
+    assert served["ok"] is True
+    validate(served)
+
+
+def test_a_life_that_goes_otherwise_over_http_is_told(tmp_path: Path) -> None:
+    """Two equal documents prove nothing if the served one cannot come out differently."""
+    text = (FOLDER / "short_stopped_out.yaml").read_text()
+    written = 'position: "0"'
+    assert written in text
+    file = tmp_path / "doctored.yaml"
+    file.write_text(text.replace(written, 'position: "0.001"', 1))
+
+    document = play_over_http(file)
+
+    found = document["differences"]
+    assert isinstance(found, list)
+    assert [difference["path"] for difference in found] == ["/final/position"]
+
+
+def test_hands_are_the_servers_own(tmp_path: Path) -> None:
+    """The world leaves them to the server; a life served without them is another one."""
+    whole = FOLDER / "g2_manual_cut.yaml"
+    lines = whole.read_text().splitlines(keepends=True)
+    file = tmp_path / whole.name
+    file.write_text("".join(line for line in lines if not line.startswith("hands:")))
+
+    assert play_over_http(file)["fills"] != play_scenario(whole)["fills"]
+
+
+def test_the_command_plays_a_life_over_http(tmp_path: Path) -> None:
+    """Users get it with one word; a campaign is played in process only."""
+    file = FOLDER / "short_stopped_out.yaml"
+
+    ran = keeper("simulate", "--scenario", file, "--over-http", "--json", cwd=tmp_path)
+    refused = keeper("simulate", "--seeds", "1", "--over-http", "--json", cwd=tmp_path)
+
+    assert (ran.code, ran.document) == (0, play_scenario(file))
+    assert (refused.code, refused.document["field"]) == (2, "--over-http")
