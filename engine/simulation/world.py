@@ -24,6 +24,7 @@ from engine.leasehold import Tenure
 from engine.loop import pace_ms
 from engine.simulation.mortality import Killed, Mortality, MortalStore, count_statements
 from engine.simulation.reach import ByCall, Passage, Reach
+from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import TickReport
 from engine.venue.api import Venue
@@ -126,11 +127,21 @@ class World:
                 gateway=Gateway(self._exchange, patience_ms=PATIENCE_MS),
                 limits=self.limits,
                 patience_ms=PATIENCE_MS,
-                tenure=lambda now_ms: Tenure(Rights.LEASED, self.kills + 1, now_ms + 30_000),
+                tenure=self._renewed,
                 is_stream_up=lambda: False,
                 note=self.notes.append,
+                spool=self._spool,
             )
         )
+
+    def _renewed(self, now_ms: int) -> Tenure:
+        """Return the lease: in a world with one keeper it is always that one's."""
+        return Tenure(Rights.LEASED, self.kills + 1, now_ms + 30_000)
+
+    @property
+    def _spool(self) -> Spool | None:
+        """Return where the keeper writes while its store is away: nowhere, if it cannot be."""
+        return None
 
     def die_between_statements(self) -> None:
         """Let the keeper's deaths be counted in statements of the store, too (``statements``)."""
