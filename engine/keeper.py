@@ -6,140 +6,33 @@ nothing either: it gathers what the engine knows of itself and runs ``tick``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.books import Books
 from engine.commands import Commands
-from engine.domain.action import CancelOrder, Halt, Outcome, PlaceOrder, Plan
+from engine.domain.action import Halt, Plan
 from engine.domain.condition import Condition, HaltReason, OperatorCommand
 from engine.domain.drift import Drift
-from engine.domain.errors import Indeterminate, Rejected, StoreUnavailable, Unavailable
-from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.errors import (
+    Indeterminate,
+    LeaseLost,
+    Rejected,
+    StoreUnavailable,
+    Unavailable,
+)
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.situation import Situation
+from engine.domain.terms import Rights
 from engine.exchange.gateway import Gateway
+from engine.exchange.port import NOTHING_HEARD, Heard
 from engine.leasehold import Tenure
 from engine.observe import Observer
 from engine.plan.planner import make_plan
-from engine.store.merging import merge_spool, spool_changes
 from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import Engine, Reads, TickReport, look, tick
-
-
-class Books:
-    """The store, or the last ledger in memory while it is out of reach (RULES G5).
-
-    While the store fails nothing that can open or uncover is sent; what happened meanwhile is
-    written as one difference when the store is back.
-    """
-
-    def __init__(
-        self, store: Store, note: Callable[[str], None], spool: Spool | None = None
-    ) -> None:
-        """Keep in ``store``; ``note`` is told once when it fails and when it is back."""
-        self._store = store
-        self._spool = spool
-        self._note = note
-        self._last = Ledger()
-        self._now_ms = 0
-        self.is_writable = True
-        self.reasons: tuple[str, ...] = ()
-
-    def recall(self) -> Ledger:
-        """Return the ledger: the store's, or the one in memory while the store is gone."""
-        try:
-            stored = self._store.recall()
-            if not self.is_writable or self._has_spooled():
-                stored = self._brought_back(stored)
-        except StoreUnavailable as error:
-            self._failed(error)
-            return self._last
-        if not self.is_writable:
-            self.is_writable = True
-            self._note("the store is back")
-        self._last = stored
-        return stored
-
-    def record_intent(
-        self,
-        now_ms: int,
-        recalled: Ledger,
-        situation: Situation,
-        drifts: Sequence[Drift],
-        plan: Plan,
-    ) -> frozenset[ClientOrderId]:
-        """Write the plan down; return what must not be sent."""
-        self._last = plan.ledger
-        self._now_ms = now_ms
-        if self.is_writable:
-            try:
-                return self._store.record_intent(
-                    now_ms, recalled, situation, drifts, plan, reasons=self.reasons
-                )
-            except StoreUnavailable as error:
-                self._failed(error)
-        self._spill(recalled, plan.ledger)
-        return frozenset(_needs_a_record(plan))
-
-    def record_outcomes(
-        self, now_ms: int, before: Ledger, after: Ledger, outcomes: Sequence[Outcome]
-    ) -> None:
-        """Write down what became of the plan."""
-        self._last = after
-        if self.is_writable:
-            try:
-                self._store.record_outcomes(now_ms, before, after, outcomes)
-            except StoreUnavailable as error:
-                self._failed(error)
-            else:
-                return
-        self._spill(before, after)
-
-    def _brought_back(self, stored: Ledger) -> Ledger:
-        """Return the ledger after the spool and what is in memory were written into the store."""
-        if self._spool is not None:
-            merge_spool(self._store, self._spool, self._now_ms)
-            stored = self._store.recall()
-        if not self.is_writable:
-            self._store.record_outcomes(self._now_ms, stored, self._last, ())
-        return self._store.recall()
-
-    def _has_spooled(self) -> bool:
-        return self._spool is not None and not self._spool.is_empty
-
-    def _spill(self, before: Ledger, after: Ledger) -> None:
-        """Write what changed into the spool: best effort, protection does not wait for it (G5)."""
-        if self._spool is None:
-            return
-        try:
-            spool_changes(self._spool, self._now_ms, before, after, "store unavailable")
-        except StoreUnavailable as error:
-            self._note(f"neither store nor spool is writable: {error}")
-
-    def _failed(self, error: StoreUnavailable) -> None:
-        if self.is_writable:
-            self._note(str(error))
-        self.is_writable = False
-
-
-_FREELY_CANCELLED = (OrderRole.ENTRY, OrderRole.EMERGENCY)
-"""Their cancels take no cover away: entries are withdrawn, the ladder re-priced, unrecorded."""
-
-
-def _needs_a_record(plan: Plan) -> list[ClientOrderId]:
-    """Return what is never sent unrecorded: what can open, and cancels of cover (RULES G5)."""
-    ids: list[ClientOrderId] = []
-    for action in plan.actions:
-        match action:
-            case PlaceOrder() if action.terms.can_open:
-                ids.append(action.terms.client_id)
-            case CancelOrder() if action.client_id.role not in _FREELY_CANCELLED:
-                ids.append(action.client_id)
-            case _:
-                pass
-    return ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +40,7 @@ class Parts:
     """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream.
 
     ``obeys``: whether operator commands are carried out; who only looks leaves them where they are.
+    ``hear`` takes what the user stream said since it was last asked.
     """
 
     store: Store
@@ -159,6 +53,7 @@ class Parts:
     note: Callable[[str], None]
     spool: Spool | None = None
     obeys: bool = True
+    hear: Callable[[], Heard] = lambda: NOTHING_HEARD
 
 
 class Keeper:
@@ -169,12 +64,13 @@ class Keeper:
         self._parts = parts
         self._ticks = 0
         self._tenure = Tenure()
+        self._halts: tuple[HaltReason, ...] = ()
         self._commands = Commands(parts.store)
         self.books = Books(parts.store, parts.note, parts.spool)
         self._engine = Engine(
             books=self.books,
             intake=parts.intake,
-            observer=Observer(parts.gateway, patience_ms=parts.patience_ms),
+            observer=Observer(parts.gateway, patience_ms=parts.patience_ms, hear=parts.hear),
             gateway=parts.gateway,
             itself=self,
             limits=parts.limits,
@@ -197,6 +93,8 @@ class Keeper:
         self._anchor_if_needed()
         report = tick(self._engine, self._parts.gateway.now_ms(), reasons)
         self._settle(report)
+        if not self.books.is_writable:
+            self.books.try_to_return(self._parts.gateway.now_ms(), self._parts.tenure)
         return report
 
     def preview(self, recalled: Ledger | None = None) -> tuple[Situation, tuple[Drift, ...], Plan]:
@@ -216,14 +114,15 @@ class Keeper:
         gateway = self._parts.gateway
         usage = gateway.usage()
         self._tenure = self._parts.tenure(now_ms)
-        halts: tuple[HaltReason, ...] = ()
+        if self._tenure.trouble is not None:
+            self.books.lose(self._tenure.trouble)  # not tried twice before the requests leave (G5)
         commands: tuple[OperatorCommand, ...] = ()
-        if self.books.is_writable:
+        if self.books.is_writable and self._tenure.rights is not Rights.NONE:
             try:
                 commands = self._asked(now_ms)
-                halts = self._parts.store.halts()
-            except StoreUnavailable:
-                self.books.is_writable = False
+                self._halts = self._parts.store.halts()
+            except StoreUnavailable as error:
+                self.books.lose(error)
         return Condition(
             tick=self._ticks,
             rights=self._tenure.rights,
@@ -237,7 +136,8 @@ class Keeper:
             weight_used=usage.weight_used,
             weight_limit=usage.weight_limit,
             blocked_until_ms=usage.blocked_until_ms,
-            halts=halts,
+            halts=self._halts,
+            overruled=self._commands.overruled,
             commands=commands,
         )
 
@@ -257,9 +157,15 @@ class Keeper:
 
     def _settle(self, report: TickReport) -> None:
         """Persist halts the plan asked for, and close commands that have taken effect."""
-        if not self.books.is_writable:
+        if not self.books.is_writable or self._tenure.rights is Rights.NONE:
             return
-        for action in report.plan.actions:
-            if isinstance(action, Halt):
-                self._parts.store.add_halt(HaltReason(action.code, action.detail, report.now_ms))
-        self._commands.settle(report)
+        try:
+            for action in report.plan.actions:
+                if isinstance(action, Halt):
+                    halt = HaltReason(action.code, action.detail, report.now_ms)
+                    self._parts.store.add_halt(halt)
+            self._commands.settle(report)
+        except StoreUnavailable as error:
+            self.books.lose(error)
+        except LeaseLost as lost:
+            self._parts.note(str(lost))
