@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import __version__
+from engine.beside import Beside
 from engine.config import Credentials, Settings, account_of
 from engine.domain.action import Plan
 from engine.domain.drift import Drift
@@ -127,9 +128,12 @@ class _World:
     lease: Leasehold
     stream: UserStream | None = None
     schedule: Schedule | None = None
+    beside: Beside | None = None
 
     def close(self) -> None:
         """Let go of threads, connections, the lease and the database."""
+        if self.beside is not None:
+            self.beside.stop()
         if self.schedule is not None:
             self.schedule.stop()
         if self.stream is not None:
@@ -197,6 +201,7 @@ class Running:
                 spool=_spool(settings.store.spool, self._note),
             )
         )
+        world.beside = Beside(settings, world.store, self._note, now_ms=now_ms)
         self._process = Process(
             version=__version__,
             mode=settings.mode.value,
@@ -237,10 +242,13 @@ class Running:
         if EQUITY in reasons:
             self._sample_equity(report)
         usage = self._world.exchange.usage()
-        self._world.lease.fields = vitals(report, self._process, self._loop.overruns) | {
+        fields = vitals(report, self._process, self._loop.overruns) | {
             "requests_sent": usage.requests,
             "requests_weight": usage.weight_spent,
         }
+        self._world.lease.fields = fields
+        if self._world.beside is not None:
+            self._world.beside.after(report, fields)
         if self._listener is not None:
             self._listener(report)
         return report

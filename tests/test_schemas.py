@@ -16,7 +16,7 @@ NAMES = sorted(file.stem for file in DOCUMENTS.glob("*.json"))
 CONTRACT = (
     "status history report plan check verify replay explain simulate scenario venue bench error"
 )
-ADDED = "decide db command"
+ADDED = "decide db command event"
 
 
 def _document(name: str) -> dict[str, object]:

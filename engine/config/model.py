@@ -98,6 +98,7 @@ class Store(Group):
 
     url: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///var/keeper.db"
     spool: Path = Path("var/keeper.spool")
+    lease_s: Annotated[Decimal, Field(ge=2, le=600, decimal_places=3)] = Decimal(15)
 
 
 class Loop(Group):
@@ -115,6 +116,7 @@ class Ticks(Group):
     """What is kept of each tick, for replay."""
 
     record: RecordTicks = RecordTicks.CHANGES
+    keep_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
 class Live(Group):
@@ -123,10 +125,49 @@ class Live(Group):
     acknowledge: Annotated[str, Field(min_length=1)] | None = None
 
 
+class AlertKind(StrEnum):
+    """Which events ``alerts.command`` gets: alarms, the kinds of events, or all of them."""
+
+    ALL = "all"
+    ALARM = "alarm"
+    OPERATOR = "operator"
+    FILL = "fill"
+    DRIFT = "drift"
+    REFUSED = "refused"
+    RULE = "rule"
+    SEEN = "seen"
+    INTENT = "intent"
+    SENT = "sent"
+    ANSWERED = "answered"
+
+
+_ALERT_KINDS = (AlertKind.ALARM, AlertKind.OPERATOR, AlertKind.FILL, AlertKind.DRIFT)
+
+
 class Alerts(Group):
-    """Who is told."""
+    """Who is told, and of what."""
 
     command: Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)] | None = None
+    kinds: Annotated[tuple[AlertKind, ...], BeforeValidator(_words), Field(min_length=1)] = (
+        _ALERT_KINDS
+    )
+    timeout_s: Annotated[Decimal, Field(gt=0, le=60, decimal_places=3)] = Decimal(10)
+
+
+class LogFormat(StrEnum):
+    """How log lines look: for people, for programs, or what fits where they go."""
+
+    AUTO = "auto"
+    HUMAN = "human"
+    JSON = "json"
+
+
+class Logs(Group):
+    """What the keeper says while it runs, and the files it keeps of its transactions."""
+
+    format: LogFormat = LogFormat.AUTO
+    folder: Path | None = None
+    keep_days: Annotated[int, Field(ge=0, le=3650)] = 0
 
 
 class Paper(Group):
@@ -168,6 +209,7 @@ class Settings(Group):
     ticks: Ticks = Ticks()
     live: Live = Live()
     alerts: Alerts = Alerts()
+    logs: Logs = Logs()
     paper: Paper = Paper()
     decision: Deciding = Deciding()
     risk: Risk = Risk()

@@ -150,7 +150,7 @@ def merged(*trees: Mapping[str, Any]) -> Tree:
 
 def resolved(settings: Settings, base: Path) -> Settings:
     """Return the settings with every relative path made absolute from ``base``."""
-    store = settings.store
+    store, logs = settings.store, settings.logs.folder
     return settings.model_copy(
         update={
             "decisions": base / settings.decisions.expanduser(),
@@ -159,6 +159,9 @@ def resolved(settings: Settings, base: Path) -> Settings:
                     "url": _resolved_url(store.url, base),
                     "spool": base / store.spool.expanduser(),
                 }
+            ),
+            "logs": settings.logs.model_copy(
+                update={"folder": None if logs is None else base / logs.expanduser()}
             ),
             "paper": settings.paper.model_copy(
                 update={"state": base / settings.paper.state.expanduser()}

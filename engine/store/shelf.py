@@ -77,7 +77,8 @@ class Shelf:
         row = {"code": halt.code, "detail": halt.detail, "since_ms": halt.since_ms}
         with self._desk.transaction("recording a halt") as connection:
             connection.execute(sa.insert(t.halts), self._desk.owner | row)
-            self._events.add(connection, halt.since_ms, "rule", halt.code, f"halt: {halt.detail}")
+            text, data = f"halt: {halt.detail}", {"alarm": "raised"}
+            self._events.add(connection, halt.since_ms, "rule", halt.code, text, data=data)
 
     def clear_halts(self, now_ms: int, by: str) -> int:
         """Lift every halt; return how many stood."""

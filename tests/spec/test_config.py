@@ -186,6 +186,8 @@ CONTRADICTIONS = [
     ("exchange: {recv_window_open_ms: 5001}", "exchange.recv_window_open_ms"),
     ("trailing: {liq_trail_pct: 0.61}", "trailing.liq_trail_pct"),
     ("protection: {min_gap_pct: 0.35}", "protection.min_gap_pct"),
+    ("store: {lease_s: 8.999}", "store.lease_s"),
+    ("loop: {interval_s: 3.001}", "store.lease_s"),
     ("decision: {stale_s: 2}", "decision.stale_s"),
     ("exchange: {stream_url: 'ws://127.0.0.1:9'}", "exchange.stream_url"),
     ("exchange: {rest_url: 'https://fapi.binance.com'}", "exchange.rest_url"),
@@ -276,6 +278,7 @@ def test_every_key_can_be_given_by_environment(tmp_path: Path, key: str) -> None
     """The value given is wrong for every type, so a complaint about this very key is proof."""
     name = "KEEPER__" + key.upper().replace(".", "__")
     anything = {"decisions", "store.spool", "paper.state", "paper.walk", "live.acknowledge"}
+    anything |= {"logs.folder"}
     value = "\x00"
     path = a_file(tmp_path, "")
 
