@@ -21,18 +21,26 @@ MONDAY_MS = 4 * DAY_MS
 class Opening:
     """Equity when a period opened; ``was_rebuilt`` tells that it was derived from income.
 
-    ``is_latched``: the limit was reached in this period, so it stays reached.
+    ``is_latched``: the limit was reached in this period, so it stays reached. ``sampled_ms``: when
+    the sample was taken whose flows since the period's start are not known yet; those up to then
+    are in it. None: nothing flowed in before, or it was taken off.
     """
 
     since_ms: int
     equity: Decimal
     was_rebuilt: bool
     is_latched: bool = False
+    sampled_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Equity:
-    """What drawdown is judged from; ``None``: not known, which never means zero."""
+    """What drawdown is judged from; ``None``: not known, which never means zero.
+
+    ``now`` was read at ``known_ms``, when our own position's open result was ``open_result``;
+    ``earlier`` is the figure read before it, at ``earlier_ms``: a limit is latched by two in a row
+    (RULES C6). ``is_in_question``: a limit seems reached; balance and income are read again soon.
+    """
 
     now: Decimal
     day: Opening | None = None
@@ -40,6 +48,10 @@ class Equity:
     flows_day: Decimal = ZERO
     flows_week: Decimal = ZERO
     known_ms: int = 0
+    earlier: Decimal | None = None
+    earlier_ms: int = 0
+    open_result: Decimal | None = None
+    is_in_question: bool = False
 
 
 def day_start(now_ms: int) -> int:

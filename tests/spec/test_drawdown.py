@@ -31,6 +31,7 @@ from tests.builders import (
     a_floor,
     a_ledger,
     a_life,
+    a_position,
     a_situation,
     a_stop,
     an_equity,
@@ -296,14 +297,204 @@ def test_a_flow_after_the_balance_was_read_waits_for_the_next_balance() -> None:
 
 
 def test_a_loss_is_latched_as_soon_as_income_says_that_it_is_one() -> None:
-    """RULES H2: the doubt about flows does not lose the loss."""
+    """RULES H2: the doubt about flows does not lose the loss: both figures are judged by then."""
     stale = a_look(970, (), income_ms=NOW - 200_000)
-    told = replace(stale, now_ms=NOW + 5_000, income=Fact((), NOW + 5_020))
+    told = a_look(970, (), at_ms=NOW + 5_000)
 
     equity = folded(stale, told, before=opened())
 
     assert equity.day is not None
     assert equity.day.is_latched
+
+
+FIGURES = table("""
+figures          latched  asked  why
+970              no       yes    one figure is no evidence: read again
+970 970          yes      no     two in a row
+960 975          yes      no     two different ones, both beyond the limit
+970 1000         no       no     a trough, or a bad read, of one figure
+970 1000 970     no       yes    not in a row
+970? 970         yes      no     the flows of both are known by then
+970 970?         no       yes    the second figure's flows are not
+970? 970?        no       yes    nor are any
+981 981          no       no     above the limit
+979.9 980        yes      no     the limit itself counts as reached
+""")
+
+
+@pytest.mark.parametrize("row", FIGURES, ids=ids(FIGURES))
+def test_two_figures_in_a_row_latch_and_one_is_asked_again(row: list[str]) -> None:
+    """RULES H2, C6: every balance is judged; ``?`` marks one whose flows are not known yet."""
+    figures, is_latched, is_asked, _ = row
+    looks = [
+        a_look(
+            figure.rstrip("?"),
+            (),
+            at_ms=NOW + number * 5_000,
+            income_ms=NOW - 200_000 if figure.endswith("?") else None,
+        )
+        for number, figure in enumerate(figures.split())
+    ]
+
+    equity = folded(*looks, before=opened())
+
+    assert equity.day is not None
+    assert equity.day.is_latched is (is_latched == "yes")
+    assert equity.is_in_question is (is_asked == "yes")
+
+
+def test_a_withdrawal_is_asked_about_and_then_no_more_in_question() -> None:
+    """RULES H2, C6, lesson 40: two balances that agree are no loss when income says why."""
+    told = (income("TRANSFER", -100, NOW - 500),)
+    looks = (
+        a_look(900, (), income_ms=NOW - 200_000),
+        a_look(900, (), at_ms=NOW + 5_000, income_ms=NOW - 200_000),
+        a_look(900, told, at_ms=NOW + 10_000),
+    )
+
+    asked = [
+        folded(*looks[:count], before=opened()).is_in_question for count in range(1, len(looks) + 1)
+    ]
+    equity = folded(*looks, before=opened())
+
+    assert asked == [True, True, False]
+    assert [o.is_latched for o in (equity.day, equity.week) if o is not None] == [False, False]
+
+
+def test_yesterdays_figure_does_not_latch_today() -> None:
+    """RULES H2: two figures in a row, of the same period."""
+    tomorrow = MIDNIGHT_MS + DAY_MS
+    late = a_look(970, (), at_ms=tomorrow - 5_000)
+    early = a_look(970, (), at_ms=tomorrow + SAMPLE_WITHIN_MS + 1)
+
+    equity = folded(late, early, before=opened())
+
+    assert equity.day is not None
+    assert (equity.day.since_ms, equity.day.is_latched) == (tomorrow, False)
+
+
+GUESSES = table("""
+open_result  fell_to  asked  why
+0            -20      yes    our own position alone would reach the limit
+0            -19.9    no     it would not
+5            -14.9    no     what was open when the balance was read is in it
+5            -15      yes    and counts from there
+""")
+
+
+@pytest.mark.parametrize("row", GUESSES, ids=ids(GUESSES))
+def test_our_own_open_result_asks_for_the_next_balance(row: list[str]) -> None:
+    """RULES H2, C6: the position is read in every tick; a guess only asks, it latches nothing."""
+    was_open, fell_to, is_asked, _ = row
+    before = replace(opened(), open_result=d(was_open))
+    position = a_position(unrealized_pnl=d(fell_to))
+    look = replace(a_look(1), account=None, position=Fact(position, NOW))
+
+    equity = folded(look, before=before)
+
+    assert equity == replace(before, is_in_question=is_asked == "yes")
+
+
+@pytest.mark.parametrize("before", [opened(), replace(opened(), open_result=d(0))])
+def test_without_a_position_read_nothing_is_guessed(before: Equity) -> None:
+    """RULES C6: a missing number is not zero."""
+    look = replace(a_look(1), account=None, position=None)
+
+    assert folded(look, before=before) == before
+
+
+# -- a lost store ----------------------------------------------------------------------------------
+
+PATHS = table("""
+results             day      week     why
+-30 +25             latched  open     won back, and still reached
+-19 -1              latched  open     two results together
+-19.9 +25           open     open     never reached
+-51 +60             latched  latched  the week's as well
+""")
+
+
+@pytest.mark.parametrize("row", PATHS, ids=ids(PATHS))
+def test_a_lost_store_does_not_lift_a_limit_once_reached(row: list[str]) -> None:
+    """RULES H2, B4: the exchange's own record of results tells what the day has seen."""
+    results, day, week, _ = row
+    lines = tuple(
+        income("REALIZED_PNL", amount, MIDNIGHT_MS + number * MINUTE_MS)
+        for number, amount in enumerate(results.split(), start=1)
+    )
+    wallet = 1000 + sum(line.amount for line in lines)
+
+    equity = folded(a_look(wallet, lines))
+
+    assert equity.day is not None
+    assert equity.week is not None
+    found = ["latched" if o.is_latched else "open" for o in (equity.day, equity.week)]
+    assert found == [day, week]
+    assert (equity.day.was_rebuilt, equity.day.equity) == (True, d(1000))
+
+
+def test_flows_are_no_losses_in_what_is_rebuilt() -> None:
+    """RULES H2: a withdrawal of 300 and a result of -10 are -1.4 % of what was left."""
+    lines = (
+        income("TRANSFER", -300, MIDNIGHT_MS + MINUTE_MS),
+        income("REALIZED_PNL", -10, MIDNIGHT_MS + 2 * MINUTE_MS),
+    )
+
+    equity = folded(a_look(690, lines))
+
+    assert equity.day is not None
+    assert equity.day.is_latched is False
+
+
+def test_a_result_and_its_commission_are_one_step() -> None:
+    """RULES H2: -21 and a rebate of 2 in the same moment never were -2 %."""
+    lines = (
+        income("REALIZED_PNL", -21, MIDNIGHT_MS + MINUTE_MS),
+        income("COMMISSION", 2, MIDNIGHT_MS + MINUTE_MS),
+    )
+
+    equity = folded(a_look(981, lines))
+
+    assert equity.day is not None
+    assert equity.day.is_latched is False
+
+
+# -- the sample ------------------------------------------------------------------------------------
+
+
+def test_a_deposit_before_the_sample_that_income_tells_later_is_no_loss() -> None:
+    """RULES H2: deposited 00:03, sampled 00:05, told 00:07: it is in the sample already."""
+    tomorrow = MIDNIGHT_MS + DAY_MS
+    deposit = income("TRANSFER", 500, tomorrow + 3 * MINUTE_MS)
+    sample = a_look(1500, None, at_ms=tomorrow + 5 * MINUTE_MS)
+    old = replace(sample, income=Fact((), tomorrow - MINUTE_MS))
+    told = a_look(1500, (deposit,), at_ms=tomorrow + 7 * MINUTE_MS)
+
+    sampled = folded(old, before=opened())
+    equity = folded(old, told, told, before=opened())
+
+    assert sampled.day == Opening(
+        tomorrow, d(1500), was_rebuilt=False, sampled_ms=tomorrow + 5 * MINUTE_MS
+    )
+    assert equity.day == Opening(tomorrow, d(1000), was_rebuilt=False)
+    assert equity.flows_day == d(500)
+    assert drawdown_pct(equity.now, equity.day.equity, equity.flows_day) == 0
+
+
+def test_what_flows_in_after_the_sample_counts_as_a_flow() -> None:
+    """RULES H2: known or not, a flow is counted once."""
+    tomorrow = MIDNIGHT_MS + DAY_MS
+    sample = a_look(1000, None, at_ms=tomorrow + 5 * MINUTE_MS)
+    lines = (
+        income("TRANSFER", 100, tomorrow + 3 * MINUTE_MS),
+        income("TRANSFER", 200, tomorrow + 6 * MINUTE_MS),
+    )
+    unsure = a_look(1200, lines, at_ms=tomorrow + 7 * MINUTE_MS, income_ms=tomorrow + 6 * MINUTE_MS)
+
+    equity = folded(sample, unsure, before=opened(900))
+
+    assert equity.day is not None
+    assert (equity.day.equity, equity.flows_day) == (d(1000), d(200))
 
 
 # -- limits and latches ----------------------------------------------------------------------------
@@ -335,7 +526,7 @@ def test_the_gate_blocks_at_the_limit_before_anything_is_latched() -> None:
 @pytest.mark.parametrize(("wallet", "is_latched"), [(980, True), ("980.01", False)])
 def test_the_latch_closes_at_the_limit(wallet: Number, is_latched: bool) -> None:
     """RULES H2: the limit itself counts as reached."""
-    equity = folded(a_look(wallet), before=opened())
+    equity = folded(a_look(wallet), a_look(wallet, at_ms=NOW + 5_000), before=opened())
 
     assert equity.day is not None
     assert equity.day.is_latched is is_latched
@@ -343,14 +534,18 @@ def test_the_latch_closes_at_the_limit(wallet: Number, is_latched: bool) -> None
 
 def test_a_limit_once_reached_stays_reached_for_the_period() -> None:
     """RULES H2: latched; winning it back is no reason to trade on."""
-    fell = a_look(949, (), at_ms=NOW)
+    fell, still = a_look(949, (), at_ms=NOW), a_look(949, (), at_ms=NOW + 5_000)
     back = a_look(1001, (), at_ms=NOW + 30_000)
     next_day = a_look(1001, (), at_ms=MIDNIGHT_MS + DAY_MS + 1_000)
     next_week = a_look(1001, (), at_ms=WEEK_MS + 7 * DAY_MS + 1_000)
 
     states = [
         verdicts(folded(*looks, before=opened()))
-        for looks in ((fell, back), (fell, back, next_day), (fell, back, next_day, next_week))
+        for looks in (
+            (fell, still, back),
+            (fell, still, back, next_day),
+            (fell, still, back, next_day, next_week),
+        )
     ]
 
     assert states == [[REFUSE, REFUSE], [PASS, REFUSE], [PASS, PASS]]

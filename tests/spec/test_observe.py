@@ -44,6 +44,7 @@ from tests.builders import (
     a_life,
     a_position,
     a_stop,
+    an_equity,
     an_inbox,
     an_instrument,
     an_order,
@@ -356,6 +357,24 @@ def test_income_is_read_once_after_the_close() -> None:
         observer.observe(ledger, oracle.now_ms, Attention.WATCHFUL)
 
     assert [Topic.INCOME in t for t in oracle.topics] == [True, False, False]
+
+
+@pytest.mark.parametrize("ledger", [OPEN, FLAT], ids=["open", "flat"])
+@pytest.mark.parametrize("how", list(Attention))
+def test_a_drawdown_in_question_is_asked_again_within_five_seconds(
+    ledger: Ledger, how: Attention
+) -> None:
+    """RULES H2, C6: balance and the flows in it, together, until two figures in a row tell."""
+    doubted = replace(ledger, equity=replace(an_equity(970), is_in_question=True))
+    oracle = an_oracle(doubted)
+    observer = Observer(oracle, patience_ms=2_000)
+    for elapsed_ms in range(0, 11_000, 1_000):
+        oracle.now_ms = NOW + elapsed_ms
+        observer.observe(doubted, oracle.now_ms, how)
+
+    asked = [{Topic.ACCOUNT, Topic.INCOME} & set(topics) for topics in oracle.topics]
+    both = {Topic.ACCOUNT, Topic.INCOME}
+    assert [found == both for found in asked if found] == [True, True, True]
 
 
 ATTENTIONS = table("""
