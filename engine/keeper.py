@@ -128,6 +128,8 @@ class Keeper:
             rights=self._tenure.rights,
             epoch=self._tenure.epoch,
             lease_until_ms=self._tenure.until_ms,
+            lease_since_ms=self._tenure.since_ms,
+            is_takeover=self._tenure.is_takeover,
             is_store_writable=self.books.is_writable,
             clock_error_ms=gateway.clock_error_ms(),
             is_stream_up=self._parts.is_stream_up(),

@@ -42,12 +42,13 @@ class HaltReason:
 class Condition:
     """Everything about the engine itself that guards may read.
 
-    ``epoch`` and ``lease_until_ms`` belong to the lease (RULES G4); ``clock_error_ms`` is None
-    while the clock was never anchored. ``weight_used``/``weight_limit`` are the exchange's count
-    of the last minute, ``order_count``/``order_limit`` likewise; ``blocked_until_ms`` is the end
-    of a 429/418 period (RULES H4). ``overruled`` are the hard errors an operator resumed in spite
-    of: they halt nothing until they have gone once. ``is_wire_stuck``: too many calls hang beyond
-    the reach of any deadline.
+    ``epoch``, ``lease_until_ms`` and ``lease_since_ms`` (when this process got it) belong to the
+    lease (RULES G4); ``is_takeover``: its former holder may only be frozen, and wake.
+    ``clock_error_ms`` is None while the clock was never anchored. ``weight_used``/``weight_limit``
+    are the exchange's count of the last minute, ``order_count``/``order_limit`` likewise;
+    ``blocked_until_ms`` is the end of a 429/418 period (RULES H4). ``overruled`` are the hard
+    errors an operator resumed in spite of: they halt nothing until they have gone once.
+    ``is_wire_stuck``: too many calls hang beyond the reach of any deadline.
     """
 
     tick: int = 0
@@ -64,4 +65,6 @@ class Condition:
     halts: tuple[HaltReason, ...] = ()
     overruled: tuple[str, ...] = ()
     is_wire_stuck: bool = False
+    lease_since_ms: int | None = None
+    is_takeover: bool = False
     commands: tuple[OperatorCommand, ...] = ()

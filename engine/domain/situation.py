@@ -14,8 +14,14 @@ from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO
 from engine.domain.observation import Observation
-from engine.domain.order import OrderStatus
+from engine.domain.order import Order, OrderStatus
 from engine.domain.position import Life
+
+SECOND_WRITER = "second_writer"
+"""The code of the halt under which only protection is added (RULES G4)."""
+
+UNDER_WAY_MS = 10_000
+"""How long after our lease began an order may appear that was sent before it (RULES B3 b)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,33 @@ class Situation:
             else:
                 total += max(entry.quantity_remaining - entry.quantity_untold, ZERO)
         return total
+
+    @property
+    def second_writer(self) -> Order | None:
+        """Return an own order that nobody here intended, made under our lease (RULES G4).
+
+        What a former holder had under way when our lease began may still arrive for a while; and
+        a probe is asked for by hand.
+        """
+        since_ms = self.condition.lease_since_ms
+        if since_ms is None:
+            return None
+        theirs = (
+            order
+            for order in self.ledger.orders
+            if order.is_adopted
+            and order.role is not OrderRole.PROBE
+            and order.intended_ms > since_ms + UNDER_WAY_MS
+        )
+        return next(theirs, None)
+
+    @property
+    def stands_down(self) -> bool:
+        """Return whether only protection is added, because another keeper writes (RULES G4)."""
+        condition = self.condition
+        is_halted = any(halt.code == SECOND_WRITER for halt in condition.halts)
+        is_seen = self.second_writer is not None and SECOND_WRITER not in condition.overruled
+        return is_halted or is_seen
 
     def next_id(self, role: OrderRole) -> ClientOrderId:
         """Return the id the next order of ``role`` in this life takes (RULES G3)."""

@@ -30,6 +30,8 @@ def can_open(request: Request) -> bool:
 def within_rights(request: Request, grounds: Grounds) -> str | None:
     """Hold the request to what the lease permits (RULES G4)."""
     match grounds.condition.rights:
+        case Rights.LEASED if grounds.situation.stands_down:
+            return None if _is_add_only(request, grounds) else "second_writer: add-only (G4)"
         case Rights.LEASED:
             return None
         case Rights.NONE:

@@ -43,6 +43,8 @@ def _why_held(situation: Situation, action: Action) -> str | None:
     if situation.observation.is_hedge and _needs_one_way(action):
         return "hedge_mode"
     is_add_only = condition.rights is Rights.ADD_ONLY or not condition.is_store_writable
+    if situation.stands_down and not _only_adds(action):
+        return "second_writer"
     if is_add_only and not _only_adds(action):
         return "lease_unreachable" if condition.is_store_writable else "store_unwritable"
     is_entering = action.action_class is ActionClass.ENTER

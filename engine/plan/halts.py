@@ -11,7 +11,7 @@ from __future__ import annotations
 from engine.domain.action import Halt
 from engine.domain.condition import HaltReason
 from engine.domain.order import OrderStatus
-from engine.domain.situation import Situation
+from engine.domain.situation import SECOND_WRITER, Situation
 from engine.plan.proposal import NOTHING, Proposal
 
 KEY_REFUSED = "key_refused"
@@ -49,9 +49,13 @@ def halt_on_hard_errors(situation: Situation) -> Proposal:
 def reasons_to_halt(situation: Situation) -> tuple[HaltReason, ...]:
     """Return the hard errors that are present, one a code: while one is, ``resume`` is refused.
 
-    From this look's failures and from own orders refused within the last ten seconds.
+    From this look's failures, from own orders refused within the last ten seconds, and from an
+    own order nobody here intended: another keeper writes (RULES G4).
     """
     found: dict[str, HaltReason] = {}
+    if (theirs := situation.second_writer) is not None:
+        detail = f"{theirs.id} is ours by its name, but not of our making: another keeper writes"
+        found[SECOND_WRITER] = HaltReason(SECOND_WRITER, detail, theirs.intended_ms)
     for failure in situation.observation.failures:
         if (code := _named(failure.code)) is not None:
             detail = f"{failure.topic}: {failure.text}"

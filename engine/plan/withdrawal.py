@@ -18,7 +18,7 @@ from engine.domain.order import Order, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
-from engine.plan.chase import POST_ONLY_REFUSED
+from engine.plan.chase import may_follow_refusal
 from engine.plan.entry import never_ran
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
@@ -107,6 +107,8 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
         return "operator"
     if situation.condition.halts:
         return "halted"
+    if _is_of_an_earlier_lease(situation):
+        return "earlier_lease"
     if life.closing is not None:
         return "closing"
     if life.is_open and life.flat_seen_ms is not None:
@@ -116,6 +118,20 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
     if _entry_was_refused(situation):
         return "entry_rejected"
     return _by_inbox(situation, life) or _by_price(situation, life) or _by_time(situation, life)
+
+
+def _is_of_an_earlier_lease(situation: Situation) -> bool:
+    """Return whether an entry works that a holder intended who may only be frozen (RULES G4)."""
+    condition = situation.condition
+    since_ms = condition.lease_since_ms
+    return (
+        condition.is_takeover
+        and since_ms is not None
+        and any(
+            entry.may_rest and entry.intended_ms < since_ms
+            for entry in situation.ledger.of_life(OrderRole.ENTRY)
+        )
+    )
 
 
 def _stop_is_spent(situation: Situation) -> bool:
@@ -142,8 +158,7 @@ def _entry_was_refused(situation: Situation) -> bool:
     entries = situation.ledger.of_life(OrderRole.ENTRY)
     if not situation.ledger.entries_are_final or all(never_ran(o) for o in entries):
         return False  # what left no trace is tried anew under the next id
-    is_post_only = entries[-1].code == POST_ONLY_REFUSED
-    return not (is_post_only and situation.life.chases < situation.limits.chases_max)
+    return not may_follow_refusal(situation, situation.life, entries)
 
 
 def _by_inbox(situation: Situation, life: Life) -> str | None:
