@@ -74,8 +74,7 @@ def _begin(
     situation: Situation, life: Life, instrument: Instrument, entries: tuple[Order, ...]
 ) -> Proposal:
     last = entries[-1]
-    was_post_only = last.status is OrderStatus.REJECTED and last.code == POST_ONLY_REFUSED
-    if was_post_only and life.chases < situation.limits.chases_max:
+    if may_follow_refusal(situation, life, entries):
         return Proposal(life=replace(life, chasing_ms=situation.now_ms))
     if last.status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED):
         return NOTHING
@@ -100,14 +99,10 @@ def _replace(
     given_up = Proposal(life=replace(life, chasing_ms=None))
     if any(o.finished_ms is None or o.finished_ms > situation.now_ms for o in entries):
         return Proposal(holds=(Hold("chase_entry", "entry_not_read_final"),))
-    executed = sum((o.quantity_filled for o in entries), ZERO)
-    remainder = life.planned_quantity - executed
-    wanted = _next_price(situation, life, instrument)
+    wanted = _next_order(situation, life, instrument, entries)
     if wanted is None:
         return given_up
-    price, force = wanted
-    if remainder < instrument.tradable_min or remainder * price < instrument.notional_min:
-        return given_up
+    remainder, price, force = wanted
     if (why := why_not_enter(situation, life)) is not None:
         waited_ms = situation.now_ms - (life.chasing_ms or situation.now_ms)
         is_late = waited_ms > situation.limits.chase_interval_ms
@@ -124,6 +119,32 @@ def _replace(
         actions=(PlaceOrder(terms, ActionClass.ENTER, "chase_entry", _reason(force)),),
         life=replace(life, chasing_ms=None, chases=life.chases + 1),
     )
+
+
+def may_follow_refusal(situation: Situation, life: Life, entries: tuple[Order, ...]) -> bool:
+    """Return whether an order refused as post-only (-5022) is followed by another (RULES E7).
+
+    By a chase, or, with the chases spent, by the immediate order where its gates allow one.
+    """
+    last, instrument = entries[-1], situation.instrument
+    is_refused = last.status is OrderStatus.REJECTED and last.code == POST_ONLY_REFUSED
+    if not is_refused or instrument is None:
+        return False
+    return _next_order(situation, life, instrument, entries) is not None
+
+
+def _next_order(
+    situation: Situation, life: Life, instrument: Instrument, entries: tuple[Order, ...]
+) -> tuple[Decimal, Decimal, TimeInForce] | None:
+    """Return remainder, price and force of what comes next, None where nothing may or can."""
+    wanted = _next_price(situation, life, instrument)
+    if wanted is None:
+        return None
+    price, force = wanted
+    remainder = life.planned_quantity - sum((o.quantity_filled for o in entries), ZERO)
+    if remainder < instrument.tradable_min or remainder * price < instrument.notional_min:
+        return None
+    return remainder, price, force
 
 
 def _next_price(

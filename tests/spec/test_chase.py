@@ -477,6 +477,63 @@ def test_a_post_only_entry_is_not_priced_again_for_ever() -> None:
     assert life_of(situation).withdrawing == "entry_rejected"
 
 
+SPENT = table("""
+confidence  spread  enabled  joining  price    why
+0.75        0.1     yes      90730    90775.4  the immediate order, bounded by slippage
+0.75        0.1     yes      90760    90786.6  bounded by the interval
+0.7499      0.1     yes      90730    -        not confident enough
+0.75        46      yes      90730    -        the spread is wide
+0.75        0.1     no       90730    -        switched off
+0.75        0.1     yes      90786.6  -        no legal price takes the ask
+""")
+
+
+@pytest.mark.parametrize("row", SPENT, ids=ids(SPENT))
+def test_a_refused_post_only_entry_with_its_chases_spent_goes_to_the_fallback(
+    row: list[str],
+) -> None:
+    """RULES E7: the last chase was refused like those before it; the gates of the IOC decide.
+
+    Withdrawing at once left out the last step of the rule just where it is wanted: the price is
+    already there.
+    """
+    confidence, spread, enabled, joining, price, _ = row
+    refused = an_entry(revision=4, status=REJECTED, code=POST_ONLY_REFUSED, finished_ms=NOW - 500)
+    situation = waiting(
+        entry=refused,
+        life=a_life("0", chases=3, confidence=d(confidence)),
+        limits=Limits(post_only=True, fallback_enabled=enabled == "yes"),
+        joining=joining,
+        spread=spread,
+    )
+
+    begun = make_plan(situation)
+    placing = make_plan(replace(situation, ledger=begun.ledger))
+
+    if price == "-":
+        assert begun.ledger.life is not None
+        assert begun.ledger.life.withdrawing == "entry_rejected"
+        assert placed(placing, ENTRY) == []
+    else:
+        assert [(t.price, t.time_in_force) for t in placed(placing, ENTRY)] == [
+            (d(price), TimeInForce.IOC)
+        ]
+
+
+def test_a_refused_remainder_that_no_order_can_carry_is_not_chased_again_and_again() -> None:
+    """RULES E7, lesson 47: what filled is a position; the rest is below any order."""
+    first = an_entry(status=CANCELLED, filled="0.0129", finished_ms=NOW - 5_000)
+    refused = an_entry("0.0001", revision=2, status=REJECTED, code=POST_ONLY_REFUSED, price=90_770)
+    life = a_life("0.0129", chases=1)
+
+    plan = make_plan(
+        a_situation(life, (first, refused, a_stop(), a_floor()), decision=a_decision())
+    )
+
+    assert plan.ledger.life is not None
+    assert (placed(plan, ENTRY), plan.ledger.life.chasing_ms) == ([], None)
+
+
 def test_another_refusal_is_not_chased() -> None:
     """RULES E7: margin missing (-2019) does not get better by another price."""
     refused = an_entry(status=REJECTED, code=-2019)
