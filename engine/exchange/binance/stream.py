@@ -15,15 +15,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engine.domain.observation import Fact, Source, StreamWord
-from engine.domain.order import OrderReport
 from engine.exchange.binance.client import BinanceAccess
-from engine.exchange.binance.wire_stream import pushed_order, transacted_ms
-from engine.exchange.port import NOTHING_HEARD, Heard
+from engine.exchange.binance.ear import CONNECTED, LOST, Ear
+from engine.exchange.port import Heard
+
+__all__ = ["CONNECTED", "LOST", "UserStream"]
 
 LIVE_STREAM_URL = "wss://fstream.binance.com"
 STOP_S = 2.0
@@ -34,10 +33,6 @@ BACK_FIRST_S = 0.5
 BACK_MAX_S = 10.0
 STEADY_S = 5.0  # a connection that lived this long was a good one
 QUEUE_MAX = 100_000
-TOLD_MAX = 1_000  # of own orders between two looks; older ones are told by the answers anyway
-LOST = "stream:lost"
-CONNECTED = "stream:connected"
-_ENDING = frozenset({"error", "listenKeyExpired"})
 
 
 class UserStream:
@@ -61,22 +56,18 @@ class UserStream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._listening: asyncio.Future[None] | None = None
-        self._is_up = False
-        self._last_event_ms: int | None = None
-        self._up_since_ms = 0
-        self._told_ms: int | None = None
-        self._told: deque[Fact[OrderReport]] = deque(maxlen=TOLD_MAX)
+        self._ear = Ear(access.symbol)
         self._thread = threading.Thread(target=self._run, name="user-stream", daemon=True)
 
     @property
     def is_up(self) -> bool:
         """Return whether a connection stands."""
-        return self._is_up
+        return self._ear.is_up
 
     @property
     def last_event_ms(self) -> int | None:
         """Return exchange time of the last event, None before the first."""
-        return self._last_event_ms
+        return self._ear.last_event_ms
 
     def start(self) -> None:
         """Start the thread; once only."""
@@ -84,13 +75,7 @@ class UserStream:
 
     def heard(self) -> Heard:
         """Take what was told of own orders since the last call."""
-        orders = []
-        with contextlib.suppress(IndexError):
-            while True:
-                orders.append(self._told.popleft())
-        if not self._is_up:
-            return Heard(tuple(orders)) if orders else NOTHING_HEARD
-        return Heard(tuple(orders), StreamWord(self._up_since_ms, self._told_ms))
+        return self._ear.heard()
 
     def rebuild(self) -> None:
         """Give up the present connection for a fresh one: it stands, and tells nothing."""
@@ -114,7 +99,7 @@ class UserStream:
         logging.getLogger("binance").addHandler(logging.NullHandler())
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(self._supervise())
-        self._is_up = False
+        self._ear.lost("stopped")
 
     async def _supervise(self) -> None:
         with self._lock:
@@ -135,11 +120,7 @@ class UserStream:
                 reason = type(error).__name__
             else:
                 reason = "ended"
-            if self._is_up:
-                self._is_up = False
-                self._wake(LOST)
-            else:
-                self._wake(f"stream:{reason}")
+            self._wake(self._ear.lost(reason))
             if time.monotonic() - started_s >= STEADY_S:
                 back_s = BACK_FIRST_S
             await asyncio.sleep(back_s)
@@ -176,25 +157,12 @@ class UserStream:
                 await client.close_connection()
 
     async def _events(self, socket: Any) -> None:
-        self._up_since_ms, self._told_ms = self._now_ms(), None
-        self._is_up = True
-        self._wake(CONNECTED)
+        self._wake(self._ear.connected(self._now_ms()))
         while not self._is_stopping.is_set():
-            message = await socket.recv()
-            kind = message.get("e") if isinstance(message, dict) else None
-            if kind in _ENDING:
+            reason = self._ear.hears(await socket.recv(), self._now_ms())
+            if reason is None:
                 return
-            self._last_event_ms = self._now_ms()
-            self._keep(message, self._last_event_ms)
-            self._wake(f"stream:{kind}")
-
-    def _keep(self, message: object, at_ms: int) -> None:
-        told_ms = transacted_ms(message)
-        if told_ms is not None:
-            self._told_ms = max(told_ms, self._told_ms or 0)
-        report = pushed_order(message, self._access.symbol)
-        if report is not None:
-            self._told.append(Fact(report, at_ms, Source.STREAM))
+            self._wake(reason)
 
 
 def _no_time() -> int:
