@@ -144,7 +144,7 @@ class VenueSession:
         if transport is Transport.DELIVERED and reply.delay_ms <= limit_ms:
             self._delay_ms += reply.delay_ms
             return VenueResponse(reply.status, reply.headers, reply.body)
-        if transport in (Transport.LOST_BEFORE, Transport.LOST_AFTER):
+        if transport in (Transport.LOST_BEFORE, Transport.LOST_AFTER, Transport.RAW):
             self._delay_ms += min(reply.delay_ms, limit_ms)
             aborted = RemoteDisconnected("Remote end closed connection without response")
             raise requests.ConnectionError(ProtocolError("Connection aborted.", aborted))

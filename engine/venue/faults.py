@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, int | None]] = {
     "banned": ("request", 1),
     "stop_refused_once": ("request", 1),
     "garbage_body": ("request", 1),
+    "raw_answer": ("request", 1),
     "code_in_200": ("request", 1),
     "slow": ("request", 1),
     "gte_refused": ("placement", 1),

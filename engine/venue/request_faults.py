@@ -47,6 +47,7 @@ class Mishap:
     status: int | None = None
     body: bytes | None = None
     content_type: str | None = None
+    drip_ms: int = 0
 
     def spoil(self, reply: Reply) -> Reply:
         """Return the reply as it arrives."""
@@ -60,6 +61,7 @@ class Mishap:
             body=reply.body if self.body is None else self.body,
             transport=self.transport,
             delay_ms=self.delay_ms,
+            drip_ms=self.drip_ms,
         )
 
 
@@ -91,6 +93,14 @@ def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
                 body=GARBAGE,
                 content_type="text/html",
                 refusal=Refusal(0, "garbage", status),
+            )
+        case "raw_answer":
+            return Mishap(
+                executes=str(fault.details.get("executed", False)).lower() == "true",
+                transport=Transport.RAW,
+                body=str(fault.details.get("answer", "")).encode("latin-1"),
+                drip_ms=fault.whole("drip_ms", 0),
+                refusal=Refusal(0, "raw", 200),
             )
         case "code_in_200":
             code = fault.whole("code", -1000)

@@ -23,17 +23,22 @@ class Transport(StrEnum):
     TIMEOUT_BEFORE = "timeout_before"  # never executed, and no reply ever comes
     TIMEOUT_AFTER = "timeout_after"  # executed, and no reply ever comes
     REFUSED = "refused"  # the connection was not accepted
+    RAW = "raw"  # the body is all that is written on the socket, byte by byte, then it is closed
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer, and what the transport makes of it after `delay_ms`."""
+    """One HTTP answer, and what the transport makes of it after `delay_ms`.
+
+    `drip_ms` is the pause between two bytes of a raw one.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
     transport: Transport = Transport.DELIVERED
     delay_ms: int = 0
+    drip_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,6 +318,21 @@ def _(wire: Wire) -> None:
         json.loads(answer.text)
 
 
+@effect("raw_answer")
+def _(wire: Wire) -> None:
+    """The bytes themselves, broken ones included; dripping on request."""
+    wire.arm("raw_answer", answer="HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nok")
+    answer = wire.ask("GET", "v1/time")
+    assert (answer.status, answer.text) == (299, "ok")
+    wire.arm("raw_answer", answer="no status line at all")
+    with pytest.raises(requests.ConnectionError):
+        wire.ask("GET", "v1/time")
+    wire.arm("raw_answer", answer="HTTP/1.1 200 OK\r\n\r\nok", drip_ms=20)
+    begun = time.monotonic()
+    assert wire.ask("GET", "v1/time").text == "ok"
+    assert time.monotonic() - begun >= 0.3
+
+
 @effect("slow")
 def _(wire: Wire) -> None:
     wire.arm("slow", delay_ms=300, match={"path": "v1/time"})

@@ -19,7 +19,7 @@ from engine.domain.terms import Book, Fate
 from engine.exchange.binance import wire_account, wire_orders
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.clock import ExchangeClock
-from engine.exchange.binance.fates import CODES_CLOCK, KnownFate, fate_of
+from engine.exchange.binance.fates import ErrorClass, KnownFate, class_of, fate_of
 from engine.exchange.binance.fields import flag, row, whole
 from engine.exchange.binance.lanes import Call, Lanes, Unfinished
 from engine.exchange.binance.reads import READS, Asking, checked
@@ -249,7 +249,7 @@ class BinanceExchange:
             self._meter.note_failure()
         if isinstance(fate, Unavailable) and fate.retry_after_s is not None:
             self._meter.block(now_ms + int(fate.retry_after_s * 1000))
-        if isinstance(fate, Unavailable) and fate.code in CODES_CLOCK:
+        if class_of(fate) is ErrorClass.CLOCK:
             self._clock.distrust()
             self._is_clock_refused = True
         return fate

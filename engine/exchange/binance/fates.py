@@ -1,15 +1,16 @@
-"""Name every failure by what is known of the request: one table for all of them.
+"""Name every failure by what is known of the request, and by what would mend it: one table.
 
 ``Rejected``: the exchange said no. ``Unavailable``: it never left, or certainly did not execute.
-``Indeterminate``: anything else, above all every answer we cannot read. The classes follow
-binance-usdm.md section 6 and what python-binance really raises (python-binance.md section 3).
+``Indeterminate``: anything else, above all every answer we cannot read. The classes are those of
+binance-usdm.md section 6; what python-binance really raises is in python-binance.md section 3.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Protocol
 
 import requests
@@ -21,10 +22,55 @@ from engine.domain.errors import Indeterminate, Rejected, Unavailable
 
 KnownFate = Rejected | Unavailable | Indeterminate
 
-CODES_UNKNOWN_FATE = frozenset({-1000, -1001, -1006, -1007})
-CODES_LIMITED = frozenset({-1003, -1015})
-CODES_THROTTLED = frozenset({-1008})
-CODES_CLOCK = frozenset({-1021, -5028})
+
+class ErrorClass(StrEnum):
+    """What would mend a failure."""
+
+    AMBIGUOUS = "ambiguous"
+    """It may have executed: ask by id before anything else."""
+    RETRY = "retry"
+    """It did not execute; the same request may be sent again after a pause."""
+    RATE = "rate"
+    """It did not execute; nothing is sent until the exchange's pause is over."""
+    CLOCK = "clock"
+    """It did not execute; the clock is measured first."""
+    PERMANENT = "permanent"
+    """The same request will be refused again."""
+    GONE = "gone"
+    """The target is not found (any more): its fate is asked by id."""
+    STATE = "state"
+    """The market or the account forbids it now."""
+    DONE = "done"
+    """Refused because it is so already."""
+
+
+def _codes(*ranges: int | tuple[int, int]) -> frozenset[int]:
+    """Return codes and whole ranges of them, named by their two ends."""
+    spread = (range(min(r), max(r) + 1) if isinstance(r, tuple) else (r,) for r in ranges)
+    return frozenset(code for codes in spread for code in codes)
+
+
+CLASSES: Mapping[ErrorClass, frozenset[int]] = {
+    ErrorClass.AMBIGUOUS: _codes(-1000, -1001, -1006, -1007),
+    ErrorClass.RETRY: _codes(-1008),
+    ErrorClass.RATE: _codes(-1003, -1015),
+    ErrorClass.CLOCK: _codes(-1021, -5028),
+    ErrorClass.PERMANENT: _codes(
+        *(-1002, -1013, -1014, -1016, -1020, -1022, (-1106, -1100), -1111, (-1121, -1114)),
+        *(-1127, -1128, -1130, -1136, -2014, -2015, -2026, (-4005, -4000), -4007, -4013, -4014),
+        *(-4015, -4023, -4028, -4161, -4060, -4061, -4062, -4109, -4120, (-4138, -4135), -4164),
+        *((-5026, -5024), (-5040, -5037), -5047),
+    ),
+    ErrorClass.GONE: _codes(-1125, -2011, -2013),
+    ErrorClass.STATE: _codes(
+        *(-1112, -2010, (-2025, -2018), -2027, -2028, -4016, -4024, -4045, -4047, -4048, -4067),
+        *(-4068, -4087, -4088, -4116, -4117, -4118, -4129, -4130, -4131, -4140, -4141, -4142),
+        *(-4183, -4184, -4192, -4210, -4211, (-4411, -4400), -4509, (-4519, -4517), -4531),
+        *(-5021, -5022, -5041),
+    ),
+    ErrorClass.DONE: _codes(-4046, -4059, -5027),
+}
+_CLASS_OF_CODE = {code: kind for kind, codes in CLASSES.items() for code in codes}
 CODE_KEY_REFUSED = -2015
 # The only answers of a 503 that are certain failures; any other one may have executed.
 # A page of some proxy in between may say the same words: only these very messages count.
@@ -55,6 +101,20 @@ class Response(Protocol):
     @property
     def headers(self) -> Headers:
         """Return the headers."""
+
+
+def class_of(fate: KnownFate) -> ErrorClass:
+    """Return what would mend a failure; a refusal with a code nobody knows is one of state."""
+    match fate:
+        case Indeterminate():
+            return ErrorClass.AMBIGUOUS
+        case Unavailable(retry_after_s=None, code=code):
+            is_clock = _CLASS_OF_CODE.get(code) is ErrorClass.CLOCK
+            return ErrorClass.CLOCK if is_clock else ErrorClass.RETRY
+        case Unavailable():
+            return ErrorClass.RATE
+        case Rejected(code=code):
+            return _CLASS_OF_CODE.get(code, ErrorClass.STATE)
 
 
 def fate_of(error: BaseException, now_ms: int, response: Response | None = None) -> KnownFate:
@@ -107,7 +167,7 @@ def _of_status(
         return Unavailable(said, code=number)
     if status == 503:
         raw = message if number or response is None else response.text
-        if number in CODES_THROTTLED or _is_sure_failure(raw):
+        if _CLASS_OF_CODE.get(number) is ErrorClass.RETRY or _is_sure_failure(raw):
             return Unavailable(said, code=number)
         return Indeterminate(said, code=number)
     if 400 <= status < 500 and status != 408 and number < 0:
@@ -119,16 +179,18 @@ def _of_code(
     status: int, code: int, message: str, response: Response | None, now_ms: int
 ) -> KnownFate:
     said = f"{code} {_shown(message)}"
-    if code in CODES_LIMITED:
-        pause_s = _pause_s(429, message, response, now_ms)
-        return Unavailable(said, code=code, retry_after_s=pause_s)
-    if code in CODES_THROTTLED or code in CODES_CLOCK:
-        return Unavailable(said, code=code)
-    if code in CODES_UNKNOWN_FATE:
-        if _is_sure_failure(message):
+    match _CLASS_OF_CODE.get(code):
+        case ErrorClass.RATE:
+            pause_s = _pause_s(429, message, response, now_ms)
+            return Unavailable(said, code=code, retry_after_s=pause_s)
+        case ErrorClass.RETRY | ErrorClass.CLOCK:
             return Unavailable(said, code=code)
-        return Indeterminate(f"HTTP {status}: {said}", code=code)
-    return Rejected(code, message)
+        case ErrorClass.AMBIGUOUS if not _is_sure_failure(message):
+            return Indeterminate(f"HTTP {status}: {said}", code=code)
+        case ErrorClass.AMBIGUOUS:
+            return Unavailable(said, code=code)
+        case _:
+            return Rejected(code, message)
 
 
 def _of_transport(error: requests.RequestException) -> KnownFate:

@@ -76,6 +76,8 @@ class RestDoor:
                 await _hang(request)
             case Transport.REFUSED:
                 _reset(request)
+            case Transport.RAW:
+                await _write_raw(request, reply)
         return _response(reply)
 
 
@@ -86,6 +88,18 @@ def _response(reply: Reply, *, delay_ms: int = 0) -> web.Response:
     if "Content-Type" not in response.headers or not reply.headers:
         response.content_type = "application/json"
     return response
+
+
+async def _write_raw(request: web.BaseRequest, reply: Reply) -> None:
+    """Put the very bytes of the body on the socket, and close it."""
+    size = 1 if reply.drip_ms else max(len(reply.body), 1)
+    for start in range(0, len(reply.body), size):
+        if request.transport is None or request.transport.is_closing():
+            return
+        request.transport.write(reply.body[start : start + size])
+        if reply.drip_ms:
+            await asyncio.sleep(reply.drip_ms / 1000)
+    _close(request)
 
 
 def _close(request: web.BaseRequest) -> None:
