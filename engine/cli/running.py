@@ -2,113 +2,115 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from typing import TypeVar
 
 from engine.app import Running, build
 from engine.cli.common import command, config_words, credentials_of, settings_of
+from engine.cli.logs import Line, Log, open_log, speaking_for_everybody
 from engine.cli.output import ExitCode, Output
 from engine.cli.ticks import Teller, TickDocuments
-from engine.config import Settings
+from engine.config import Settings, secrets_in
+from engine.read.documents import Document
 from engine.tick import TickReport
-
-Told = TypeVar("Told")
 
 
 def run(arguments: Namespace, output: Output) -> int:
     """Keep the position until SIGTERM, Ctrl-C or ``--ticks``; the stops stay where they are."""
     settings = settings_of(arguments)
-    _quiet_libraries()
+    known = credentials_of(settings)
+    log = open_log(
+        sys.stderr, settings.logs.format, symbol=settings.symbol, secrets=secrets_in(os.environ)
+    )
     hint = (
         f"waiting for a fresh decision in {settings.decisions}; give one with: "
         f"{command('decide', 'long', *config_words(arguments))}"
     )
-    listener = _listener(settings, output, hint)
-    keeper = build(
-        settings,
-        credentials_of(settings),
-        listener=_going_on_without_an_audience(listener),
-        note=_going_on_without_an_audience(lambda text: output.progress(f"keeper: {text}")),
-        standby=arguments.standby,
-    )
-    try:
-        if not output.as_json:
-            place = "its own simulated exchange" if settings.starts_paper_venue else "the exchange"
-            output.text(f"keeping {settings.symbol} on {place}, {settings.mode.value} mode")
-        keeper.run(ticks=arguments.ticks)
-    finally:
-        keeper.close()
+    with speaking_for_everybody(log):
+        keeper = build(
+            settings,
+            known,
+            listener=_listener(settings, output, log, hint),
+            note=log.note,
+            standby=arguments.standby,
+        )
+        try:
+            keeper.run(ticks=arguments.ticks)
+        finally:
+            keeper.close()
     return int(ExitCode.DONE)
 
 
 def once(arguments: Namespace, output: Output) -> int:
     """Run one tick and say what it did."""
     settings = settings_of(arguments)
-    _quiet_libraries()
+    known = credentials_of(settings)
+    log = Log(sys.stderr, as_json=False, symbol=settings.symbol, secrets=secrets_in(os.environ))
     documents = TickDocuments(settings)
-    keeper: Running = build(
-        settings,
-        credentials_of(settings),
-        note=lambda text: output.progress(f"keeper: {text}"),
-    )
-    try:
-        report = keeper.once()
-    finally:
-        keeper.close()
+    with speaking_for_everybody(log):
+        keeper: Running = build(settings, known, note=log.note)
+        try:
+            report = keeper.once()
+        finally:
+            keeper.close()
     if output.as_json:
         output.answer(documents.status(report), lambda: "")
     else:
-        Teller(output.text, documents).tell(report)
+        Teller(lambda line: output.text(log.hide(line.plain())), documents).tell(report)
     return int(ExitCode.DONE)
 
 
-def _listener(settings: Settings, output: Output, hint: str) -> Callable[[TickReport], None]:
-    """Return what is called after each tick: JSON lines, or a line per change."""
+def _listener(
+    settings: Settings, output: Output, log: Log, hint: str
+) -> Callable[[TickReport], None]:
+    """Return what is called after each tick: a log line per change and, with ``--json``, a status.
+
+    The greeting comes with the first tick's end, because nothing is said before cover is seen to.
+    """
     documents = TickDocuments(settings)
-    if output.as_json:
-        waiting = _Hint(output.progress, hint)
+    teller, waiting = Teller(log.say, documents), _Hint(log.say, hint)
+    answer = _going_on_without_an_audience(output)
+    place = "its own simulated exchange" if settings.starts_paper_venue else "the exchange"
+    greeting = f"keeping {settings.symbol} on {place}, {settings.mode.value} mode"
+    is_greeted = False
 
-        def write(report: TickReport) -> None:
-            waiting.look(report)
-            output.answer(documents.status(report), lambda: "")
-
-        return write
-    teller = Teller(output.text, documents)
-    waiting = _Hint(output.text, hint)
-
-    def say(report: TickReport) -> None:
+    def listen(report: TickReport) -> None:
+        nonlocal is_greeted
+        if not is_greeted:
+            is_greeted = True
+            log.say(Line("started", greeting, at_ms=report.now_ms))
         teller.tell(report)
         waiting.look(report)
+        if output.as_json:
+            answer(documents.status(report))
 
-    return say
+    return listen
 
 
-def _going_on_without_an_audience(say: Callable[[Told], None]) -> Callable[[Told], None]:
-    """Keep the keeper running when nobody reads it any more: a closed pipe, a full disk."""
+def _going_on_without_an_audience(output: Output) -> Callable[[Document], None]:
+    """Keep the keeper running when nobody reads its answers: a closed pipe, a full disk."""
     is_heard = True
 
-    def tell(told: Told) -> None:
+    def answer(document: Document) -> None:
         nonlocal is_heard
         if is_heard:
             try:
-                say(told)
+                output.answer(document, lambda: "")
             except OSError:
                 is_heard = False
                 # What is still buffered would complain again when the process ends.
                 quiet = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(quiet, sys.stdout.fileno())
 
-    return tell
+    return answer
 
 
 class _Hint:
     """Says once what a keeper without a fresh decision waits for."""
 
-    def __init__(self, say: Callable[[str], None], hint: str) -> None:
+    def __init__(self, say: Callable[[Line], None], hint: str) -> None:
         self._say = say
         self._hint = hint
         self._was_said = False
@@ -124,10 +126,5 @@ class _Hint:
         )
         self._was_said = True
         if report.ledger.life is None and not is_fresh:
-            self._say(self._hint)
-
-
-def _quiet_libraries() -> None:
-    """Keep other people's log lines off our output."""
-    for name in ("apscheduler", "urllib3", "binance", "websockets", "asyncio", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+            tick = situation.condition.tick
+            self._say(Line("waiting", self._hint, at_ms=report.now_ms, tick=tick))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine import __version__
 from engine.cli.common import this_host
+from engine.cli.logs import Line
 from engine.cli.render import status_line
 from engine.config import Settings
 from engine.domain.action import Action, CancelOrder, Configure, Halt, Outcome, PlaceOrder
+from engine.domain.identity import ClientOrderId
 from engine.domain.numbers import plain
 from engine.domain.order import Fill, OrderTerms
 from engine.domain.terms import Fate
-from engine.read.documents import Document, moment_of
+from engine.read.documents import Document
 from engine.read.status import Facts, Host, status_document
 from engine.store.connect import Place
 from engine.store.lease import LeaseRow
@@ -74,7 +77,7 @@ class TickDocuments:
 class Teller:
     """Tells what happened, one line per change; a tick that changed nothing says nothing."""
 
-    def __init__(self, say: Callable[[str], None], documents: TickDocuments) -> None:
+    def __init__(self, say: Callable[[Line], None], documents: TickDocuments) -> None:
         self._say = say
         self._documents = documents
         self._holds: frozenset[tuple[str, str]] = frozenset()
@@ -85,42 +88,93 @@ class Teller:
 
     def tell(self, report: TickReport) -> None:
         """Say what this tick saw for the first time, and what it did."""
-        lines = [*self._seen(report), *(outcome_line(o) for o in report.outcomes)]
+        lines = [
+            *self._fills_of(report),
+            *self._refused(report),
+            *self._wrong(report),
+            *self._held_back(report),
+            *(_outcome(outcome) for outcome in report.outcomes),
+        ]
         status = status_line(self._documents.status(report))
         if status != self._status:
             self._status = status
-            lines.append(status)
-        at = moment_of(report.now_ms)[11:19]
+            lines.append(Line("status", status))
+        tick, decision = report.situation.condition.tick, _decision_of(report)
         for line in lines:
-            self._say(f"{at} {line}")
+            known = line.decision or decision
+            self._say(replace(line, at_ms=report.now_ms, tick=tick, decision=known))
 
-    def _seen(self, report: TickReport) -> list[str]:
-        lines = []
-        ledger, inbox = report.ledger, report.situation.inbox
-        fills = frozenset(fill.fill_id for fill in ledger.fills)
-        if self._fills is not None:
-            lines += [fill_line(f) for f in ledger.fills if f.fill_id not in self._fills]
-        self._fills = fills
-        refusals = frozenset(refusal.digest for refusal in inbox.refusals)
-        lines += [
-            f"refused {r.file_name}: {r.message}" + (f"; {r.remedy}" if r.remedy else "")
-            for r in inbox.refusals
-            if r.digest not in self._refusals
+    def _fills_of(self, report: TickReport) -> list[Line]:
+        """Return executions nobody was told of; those a process finds at its start are old."""
+        before, fills = self._fills, report.ledger.fills
+        self._fills = frozenset(fill.fill_id for fill in fills)
+        if before is None:
+            return []
+        return [
+            Line("fill", fill_line(fill), order=fill.client_id or None)
+            for fill in fills
+            if fill.fill_id not in before
         ]
-        self._refusals |= refusals
-        found = troubles(report.situation)
-        lines += [f"{code}: {detail}" for code, detail in found if code not in self._troubles]
-        self._troubles = frozenset(code for code, _ in found)
-        holds = frozenset((hold.rule, hold.reason) for hold in report.plan.holds)
-        for rule, reason in sorted(holds - self._holds):
-            if reason in ROUTINE:
-                continue
-            detail = next(
-                h.detail for h in report.plan.holds if (h.rule, h.reason) == (rule, reason)
+
+    def _refused(self, report: TickReport) -> list[Line]:
+        found = [r for r in report.situation.inbox.refusals if r.digest not in self._refusals]
+        self._refusals |= {refusal.digest for refusal in found}
+        return [
+            Line(
+                "document_refused",
+                f"refused {r.file_name}: {r.message}" + (f"; {r.remedy}" if r.remedy else ""),
+                level="warning",
             )
-            lines.append(f"holding: {reason}" + (f" ({detail})" if detail else ""))
-        self._holds = holds
-        return lines
+            for r in found
+        ]
+
+    def _wrong(self, report: TickReport) -> list[Line]:
+        found = dict(troubles(report.situation))
+        new, over = found.keys() - self._troubles, self._troubles - found.keys()
+        self._troubles = frozenset(found)
+        return [
+            *(Line(c, f"{c}: {found[c]}", level="error") for c in found if c in new),
+            *(Line(code, f"{code}: over") for code in sorted(over)),
+        ]
+
+    def _held_back(self, report: TickReport) -> list[Line]:
+        holds = {(hold.rule, hold.reason): hold.detail for hold in report.plan.holds}
+        new = [key for key in sorted(holds) if key not in self._holds and key[1] not in ROUTINE]
+        self._holds = frozenset(holds)
+        return [
+            Line("hold", f"holding: {reason}" + (f" ({detail})" if detail else ""))
+            for rule, reason in new
+            for detail in (holds[rule, reason],)
+        ]
+
+
+def _decision_of(report: TickReport) -> str | None:
+    """Return the decision a tick is about: that of the life, else the newest one."""
+    if report.ledger.life is not None:
+        return report.ledger.life.decision_id
+    decision = report.situation.inbox.decision
+    return None if decision is None else decision.id
+
+
+def _outcome(outcome: Outcome) -> Line:
+    order = _order_of(outcome.action)
+    return Line(
+        "outcome",
+        outcome_line(outcome),
+        order=None if order is None else str(order),
+        decision=None if order is None else order.decision_hash,
+        level="info" if outcome.fate is Fate.ACCEPTED else "warning",
+    )
+
+
+def _order_of(action: Action) -> ClientOrderId | None:
+    match action:
+        case PlaceOrder(terms=terms):
+            return terms.client_id
+        case CancelOrder(client_id=client_id):
+            return client_id
+        case Configure() | Halt():
+            return None
 
 
 def fill_line(fill: Fill) -> str:

@@ -18,9 +18,11 @@ from engine.config.credentials import (
     CredentialsMissing,
     account_of,
     credentials,
+    hidden,
     required_credentials,
+    secrets_in,
 )
-from engine.config.model import Mode, RecordTicks, Settings, without_password
+from engine.config.model import LogFormat, Mode, RecordTicks, Settings, without_password
 from engine.config.problems import (
     Problem,
     contradictions,
@@ -34,14 +36,17 @@ from engine.config.sources import environment_tree, file_tree, merged, override_
 __all__ = [
     "Credentials",
     "CredentialsMissing",
+    "LogFormat",
     "Mode",
     "RecordTicks",
     "Settings",
     "account_of",
     "credentials",
+    "hidden",
     "known_keys",
     "load",
     "required_credentials",
+    "secrets_in",
 ]
 
 

@@ -6,7 +6,8 @@ Invariant: neither of the two appears in a ``repr``, a message or a document.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from engine.domain.errors import InvalidInput
 KEY_VARIABLE = "KEEPER_API_KEY"
 SECRET_VARIABLE = "KEEPER_API_SECRET"  # noqa: S105 - the name of a variable, not its value
 FOLDER_VARIABLE = "CREDENTIALS_DIRECTORY"
+HIDDEN = "***"
+_SIGNATURE = re.compile(r"(?<=signature=)[0-9a-fA-F]{16,}")
+_SECRET_MIN = 8
+"""Shorter words are no keys of an exchange, and hiding them would blot out half of a text."""
 _REMEDY = (
     f"set {KEY_VARIABLE} and {SECRET_VARIABLE}, or put api_key and api_secret into "
     f"${FOLDER_VARIABLE} (systemd: LoadCredential=)"
@@ -83,3 +88,22 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise CredentialsMissing(f"{path} cannot be read: {reason}", field=path.name) from None
+
+
+def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return everything in the environment and in systemd's credentials that nobody may read."""
+    found = [environ.get(name, "").strip() for name in (KEY_VARIABLE, SECRET_VARIABLE)]
+    folder = environ.get(FOLDER_VARIABLE, "")
+    for name in ("api_key", "api_secret") if folder else ():
+        try:
+            found.append((Path(folder) / name).read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError):
+            continue
+    return tuple(secret for secret in found if len(secret) >= _SECRET_MIN)
+
+
+def hidden(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return the text without these secrets and without any request's signature."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return _SIGNATURE.sub(HIDDEN, text)

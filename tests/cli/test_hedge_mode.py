@@ -90,7 +90,7 @@ def test_a_keeper_killed_beside_held_sides_comes_back_without_doubling(home: Hom
     assert (uncovered.code, uncovered.document["verdict"]) == (1, "partly_covered")
     assert ran.code == 0
     assert stops(home) == ["LONG", "SHORT"]
-    assert "hedge_mode" in ran.out
+    assert "hedge_mode" in ran.err
 
 
 def test_a_keeper_whose_sides_went_goes_on_until_it_is_started_again(home: Home) -> None:

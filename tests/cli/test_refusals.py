@@ -118,7 +118,7 @@ def test_a_start_without_a_decision_says_what_it_waits_for(home: Home) -> None:
 
     ran = home.keeper("run", "--ticks", "1")
 
-    hints = [line for line in ran.out.splitlines() if "waiting for a fresh decision" in line]
+    hints = [line for line in ran.err.splitlines() if "waiting for a fresh decision" in line]
     assert len(hints) == 1
     assert f"decide long --config {home.config}" in hints[0]
 
@@ -201,7 +201,7 @@ def test_paper_mode_needs_neither_key_nor_exchange(tmp_path: Path) -> None:
 def test_a_keeper_whose_output_nobody_reads_goes_on_keeping(home: Home) -> None:
     """A closed terminal or `| head` must not leave a position without its keeper."""
     configure(home)
-    child = home.start("run", "--json")
+    child = home.start("run", "--json")  # its answers and its log share one pipe here
     assert child.stdout is not None
     child.stdout.readline()
     child.stdout.close()
