@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.app import connect
+from engine.app import access_of, connect
 from engine.cli.common import (
     command,
     config_words,
     credentials_of,
     reader_of,
     settings_of,
-    this_host,
 )
 from engine.cli.output import ExitCode, Output, problem_of
 from engine.cli.probing import Probed, probe
@@ -40,7 +38,6 @@ from engine.exchange.port import Answer, Exchange
 from engine.intake import Intake
 from engine.loop import wall_guess_ms
 from engine.read.documents import Document, moment_of
-from engine.read.status import read_facts, status_document
 from engine.store.connect import Place
 from engine.store.schema import HEAD
 
@@ -199,13 +196,10 @@ def exchanges(settings: Settings, *, wants_probe: bool) -> list[Checked]:
 def _asked(settings: Settings, exchange: Exchange, *, wants_probe: bool) -> list[Checked]:
     given = exchange.ask([Question(topic) for topic in QUESTIONS], PATIENCE_MS)
     answers = dict(zip(QUESTIONS, given, strict=True))
-    if not wants_probe:
-        probed = _known_probe(settings)
-    elif _is_kept(settings):
-        # An order no intent of its own names would look like a second writer to it (RULES G4).
-        probed = Probed(None, "not probed: a keeper is running")
+    if wants_probe:
+        probed = probe(exchange, settings, access_of(settings, credentials_of(settings)).api_key)
     else:
-        probed = probe(exchange, settings)
+        probed = _known_probe(settings)
     return [
         Checked("exchange", ok=True, detail=_place(settings)),
         *rights(exchange),
@@ -347,18 +341,6 @@ def _stop_while_flat(probed: Probed) -> Checked:
     return Checked("stop_while_flat", probed.accepted, probed.detail, remedy, severity="warning")
 
 
-def _is_kept(settings: Settings) -> bool:
-    """Return whether a keeper of this account is running."""
-    try:
-        reader = reader_of(settings)
-    except StoreUnavailable:
-        return False
-    with closing(reader):
-        facts = read_facts(reader, mode=settings.mode.value, interval_s=1.0)
-    process = status_document(facts, this_host())["process"]
-    return isinstance(process, dict) and bool(process["running"])
-
-
 def _known_probe(settings: Settings) -> Probed:
     """Return what the store knows of an earlier probe or an earlier armed stop."""
     try:
@@ -366,12 +348,14 @@ def _known_probe(settings: Settings) -> Probed:
     except StoreUnavailable:
         return Probed(None, "not known yet")
     try:
-        known = reader.ledger().stop_while_flat
+        ledger = reader.ledger()
     finally:
         reader.close()
+    known, found_ms = ledger.stop_while_flat, ledger.stop_while_flat_ms
     if known is None:
         return Probed(None, "not known yet")
-    return Probed(known, "accepted before" if known else "refused before")
+    word = "accepted" if known else "refused"
+    return Probed(known, f"{word} before" if found_ms is None else f"{word} {moment_of(found_ms)}")
 
 
 def _place(settings: Settings) -> str:

@@ -39,7 +39,8 @@ class Ledger:
     ``position_quantity`` is signed, from the last settled picture; ``settled_streak`` counts
     settled pictures in a row (RULES C3). ``history_read_ms`` is when the exchange's history was
     read into this ledger (None: never; nothing enters before, RULES D2).
-    ``stop_while_flat`` is what the probe found: None unknown (RULES E9). ``hedged`` are the sides
+    ``stop_while_flat`` is what the probe, or the first armed stop, found at ``stop_while_flat_ms``:
+    None unknown (RULES E9). ``hedged`` are the sides
     of a hedge-mode account that get a stop and nothing else (RULES H3).
     """
 
@@ -54,6 +55,7 @@ class Ledger:
     last_fill_ms: int = 0
     history_read_ms: int | None = None
     stop_while_flat: bool | None = None
+    stop_while_flat_ms: int | None = None
     equity: Equity | None = None
     adopted_decision_ms: int = 0
     hedged: tuple[HedgedSide, ...] = ()

@@ -137,6 +137,9 @@ def _is_of_an_earlier_lease(situation: Situation) -> bool:
 def _stop_is_spent(situation: Situation) -> bool:
     """Return whether no armed stop rests any more although an entry may fill (RULES E8)."""
     stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    if situation.ledger.stop_while_flat is False and situation.life.opened_ms is None:
+        # The refusal by which the mode was found out is no news: the stop follows the fill (E9).
+        stops = tuple(o for o in stops if o.status is not OrderStatus.REJECTED)
     was_armed = any(
         o.rested_ms is not None
         or o.code != 0

@@ -86,19 +86,31 @@ def _accepted(order: Order, outcome: Outcome) -> Order:
     )
 
 
+def learned_while_flat(ledger: Ledger, outcome: Outcome) -> Ledger:
+    """Return the ledger with what a stop sent while flat says of the account (RULES E9).
+
+    Written down again only when it changes, with the moment it was found.
+    """
+    if outcome.fate is Fate.ACCEPTED:
+        is_taken = True
+    elif outcome.fate is Fate.REJECTED and outcome.code in REFUSED_WHILE_FLAT:
+        is_taken = False
+    else:
+        return ledger
+    if ledger.stop_while_flat is is_taken:
+        return ledger
+    return replace(ledger, stop_while_flat=is_taken, stop_while_flat_ms=outcome.at_ms)
+
+
 def _learn(ledger: Ledger, order: Order, outcome: Outcome) -> Ledger:
     """Return the ledger with what a stop's outcome says beyond the order itself."""
     life = ledger.life
     if life is None or order.role is not OrderRole.STOP_PRIMARY:
         return ledger
-    is_flat = life.opened_ms is None
-    if outcome.fate is Fate.ACCEPTED and is_flat:
-        return replace(ledger, stop_while_flat=True)
+    if life.opened_ms is None:
+        return learned_while_flat(ledger, outcome)
     if outcome.fate is not Fate.REJECTED or outcome.code in (WOULD_TRIGGER, DUPLICATE_ID):
         return ledger
-    if is_flat:
-        learned = outcome.code in REFUSED_WHILE_FLAT
-        return replace(ledger, stop_while_flat=False) if learned else ledger
     if order.reason == "cover_missing" and life.cover_refused_since_ms is None:
         return ledger.with_life(replace(life, cover_refused_since_ms=outcome.at_ms))
     return ledger

@@ -12,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.action import PlaceOrder
+from engine.domain.action import Outcome, PlaceOrder
 from engine.domain.condition import Condition
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.order import Order
 from engine.domain.situation import Situation
-from engine.domain.terms import Phase, Side
+from engine.domain.terms import ActionClass, Fate, Phase, Side
 from engine.keeper import Keeper
 from engine.plan.gates import judge, planned_entry
 from engine.plan.planner import make_plan
 from engine.read.documents import moment_of
+from engine.reconcile.outcomes import learned_while_flat
 from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
 from engine.simulation.draw import START_MS
 from engine.simulation.log import read_log
@@ -34,9 +35,11 @@ from engine.venue.settings import VenueSettings
 from engine.venue.switches import Switches
 from engine.vitals import troubles
 from tests.builders import (
+    DAY_MS,
     ENTRY,
     FLOOR,
     LONG,
+    NOW,
     PRIMARY,
     REJECTED,
     SHORT,
@@ -52,8 +55,10 @@ from tests.builders import (
     cancelled,
     d,
     held,
+    ids,
     on,
     placed,
+    table,
 )
 
 STREAMING = Condition(is_stream_up=True)
@@ -145,6 +150,63 @@ def test_where_stops_are_taken_the_unfilled_entry_keeps_its_cover() -> None:
     assert cancelled(plan) == [an_id(ENTRY)]
 
 
+REFUSALS = table("""
+code   rested  filled  withdrawn    why
+-2022  no      no      -            how the mode was found out: the entry goes without
+-4509  no      no      -            the other word for it
+-2022  yes     no      -            an armed stop that rests beside it
+-2022  no      yes     stop_spent   of a fill it is a refusal like any: the entry's rest goes (E8)
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", REFUSALS, ids=ids(REFUSALS))
+def test_the_refusal_that_finds_the_mode_does_not_use_the_decision_up(
+    row: list[str], side: Side
+) -> None:
+    """RULES E9, E8: a decision is not spent by learning what the account takes."""
+    code, rested, filled, withdrawn, _ = row
+    refused = a_stop(on(side, 90_380), side=side, status=REJECTED, code=int(code))
+    stops = (refused, a_stop(on(side, 90_380), side=side, revision=2))
+    part = "0.004" if filled == "yes" else "0"
+    entry = an_entry(side=side, price=on(side, "90743.3"), filled=part)
+    life = a_life(part, side=side, stop_level=None, base_quantity=None, entry_final_ms=None)
+    orders = (stops if rested == "yes" else stops[:1]) + ((entry,) if filled == "yes" else ())
+
+    plan = make_plan(fallback(a_ledger(life, orders), side=side))
+
+    assert plan.ledger.life is not None
+    assert plan.ledger.life.withdrawing == (None if withdrawn == "-" else withdrawn)
+    assert (ENTRY in [t.role for t in placed(plan)]) is (filled == "no")
+
+
+@pytest.mark.parametrize(
+    ("known", "fate", "code", "learned"),
+    [
+        (None, Fate.ACCEPTED, 0, (True, NOW)),
+        (None, Fate.REJECTED, -2022, (False, NOW)),
+        (None, Fate.REJECTED, -2019, (None, None)),
+        (None, Fate.UNKNOWN, 0, (None, None)),
+        (False, Fate.REJECTED, -4509, (False, NOW - DAY_MS)),
+        (False, Fate.ACCEPTED, 0, (True, NOW)),
+    ],
+)
+def test_what_a_stop_while_flat_says_is_kept_with_its_date(
+    known: bool | None, fate: Fate, code: int, learned: tuple[bool | None, int | None]
+) -> None:
+    """RULES E9: stored per account and symbol; the date is when it was found, not seen again."""
+    action = PlaceOrder(a_stop().terms, ActionClass.ENTER, "arm", "arm_stop")
+    ledger = replace(
+        a_ledger(),
+        stop_while_flat=known,
+        stop_while_flat_ms=None if known is None else NOW - DAY_MS,
+    )
+
+    after = learned_while_flat(ledger, Outcome(action, fate, NOW, code=code))
+
+    assert (after.stop_while_flat, after.stop_while_flat_ms) == learned
+
+
 def test_every_status_line_says_so() -> None:
     """RULES E9: an operator must not believe in a stop that precedes the fill."""
     told = dict(troubles(fallback(a_ledger())))
@@ -206,15 +268,15 @@ class Account:
 
 
 def test_the_account_that_refuses_is_found_out_and_then_traded(tmp_path: Path) -> None:
-    """RULES E9, B: the refusal ends one life; the next enters, and cover comes in one look."""
+    """RULES E9, B: the refusal names the mode; the same decision enters, covered in one look."""
     account = Account(tmp_path)
     try:
         account.decide()
         account.run(10)
-        assert account.world.store.recall().stop_while_flat is False
-        account.run(70)
-        account.decide()
-        account.run(5)
+        found = account.world.store.recall()
+        assert (found.stop_while_flat, found.generation) == (False, 1)
+        assert found.stop_while_flat_ms is not None
+        assert START_MS <= found.stop_while_flat_ms <= START_MS + 10_000
         assert account.phase() is Phase.ENTERING
         account.venue.set_price(d(90_740), account.world.clock.now_ms)
         account.run(5)
@@ -243,17 +305,14 @@ def test_the_entry_waits_as_long_as_it_takes(tmp_path: Path) -> None:
     account = Account(tmp_path)
     try:
         account.decide()
-        account.run(80)
-        account.decide()
         account.run(40)
 
         sent = [
             a.terms.role
             for r in account.reports
-            if r.now_ms > START_MS + 80_000
             for a in r.plan.actions
             if isinstance(a, PlaceOrder)
         ]
-        assert (sent, account.phase()) == ([ENTRY], Phase.ENTERING)
+        assert (sent, account.phase()) == ([PRIMARY, ENTRY], Phase.ENTERING)
     finally:
         account.world.close()
