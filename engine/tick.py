@@ -26,6 +26,9 @@ from engine.plan.planner import make_plan
 from engine.reconcile.outcomes import fold_outcomes
 from engine.reconcile.settle import adopt, reconcile
 
+STREAM = "stream:"
+"""How reasons of the user stream begin: something happened to the account (``UserStream``)."""
+
 WRONG_MODE = frozenset({-4061, -1106})
 """Position side or reduceOnly do not fit the account's position mode (lesson 26)."""
 
@@ -94,7 +97,7 @@ class TickReport:
 def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickReport:
     """Look at the whole state once, and close part of the gap."""
     recalled = engine.books.recall()
-    situation, drifts = look(engine, recalled, now_ms)
+    situation, drifts = look(engine, recalled, now_ms, reasons)
     plan = make_plan(situation)
     refused = engine.books.record_intent(now_ms, recalled, situation, drifts, plan)
     outcomes = act(engine.gateway, situation, plan, refused)
@@ -107,23 +110,37 @@ def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickRepo
     return TickReport(now_ms, reasons, situation, drifts, plan, outcomes, ledger)
 
 
-def look(engine: Engine, recalled: Ledger, now_ms: int) -> tuple[Situation, tuple[Drift, ...]]:
-    """Return the situation as it stands, and what differed from the ledger."""
+def look(
+    engine: Engine, recalled: Ledger, now_ms: int, reasons: Sequence[str] = ()
+) -> tuple[Situation, tuple[Drift, ...]]:
+    """Return the situation as it stands, and what differed from the ledger.
+
+    ``reasons`` may make the look a closer one; they say nothing about what is there.
+    """
     inbox = engine.intake.look(now_ms, recalled.adopted_decision_ms)
     condition = engine.itself.condition(now_ms)
-    observation = engine.observer.observe(
-        recalled, now_ms, attention(recalled, inbox, condition, engine.limits, now_ms)
-    )
+    closely = attention(recalled, inbox, condition, engine.limits, now_ms, reasons)
+    observation = engine.observer.observe(recalled, now_ms, closely)
     ledger, drifts = reconcile(recalled, observation, engine.limits)
     ledger = adopt(ledger, inbox)
     return Situation(inbox, ledger, observation, condition, engine.limits), drifts
 
 
 def attention(
-    ledger: Ledger, inbox: Inbox, condition: Condition, limits: Limits, now_ms: int
+    ledger: Ledger,
+    inbox: Inbox,
+    condition: Condition,
+    limits: Limits,
+    now_ms: int,
+    reasons: Sequence[str] = (),
 ) -> Attention:
-    """Return how closely to look: closely when something is at stake or may be entered."""
+    """Return how closely to look: closely when something is at stake or may be entered.
+
+    And when the account moved by somebody else's hand, which the user stream tells at once.
+    """
     if is_at_stake(ledger) or condition.commands:
+        return Attention.WATCHFUL
+    if any(reason.startswith(STREAM) for reason in reasons):
         return Attention.WATCHFUL
     decision = inbox.decision
     if decision is None or decision.side is None:

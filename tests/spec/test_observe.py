@@ -389,6 +389,7 @@ position   watchful   a position of anybody
 history    watchful   nobody knows yet what is there
 orders     watchful   an order of ours somewhere
 command    watchful   an operator waits
+pushed     watchful   the account moved by somebody else's hand
 """)
 
 
@@ -418,6 +419,7 @@ def test_how_closely_the_keeper_looks(row: list[str]) -> None:
         Condition(commands=commands),
         Limits(),
         NOW,
+        ("interval", "stream:ACCOUNT_UPDATE") if kind == "pushed" else ("interval",),
     )
 
     assert found is Attention(row[1])
