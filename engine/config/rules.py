@@ -76,7 +76,7 @@ class Risk(Group):
         RULES.weekly_drawdown_limit_pct
     )
     drawdown_scope: DrawdownScope = RULES.drawdown_scope
-    trades_per_day_max: Annotated[int, Field(ge=0, le=1000)] = RULES.trades_per_day_max
+    trades_per_day_max: Annotated[int, Field(ge=0, le=100)] = RULES.trades_per_day_max
     isolated: bool = RULES.is_isolated
     block_on_foreign_orders: bool = RULES.block_on_foreign_orders
 

@@ -127,6 +127,8 @@ def _remedy(place: Place, why: str) -> str:
         return "another program holds the file: end it, or give this keeper its own store.url"
     if "full" in why:
         return "free some disk space"
+    if "i/o" in why:
+        return "look at the disk: it is full, over a quota, or failing"
     if "not a database" in why or "malformed" in why:
         return "the file is damaged: move it away, the keeper rebuilds from the exchange"
     folder = place.path.parent if place.path is not None else Path()
@@ -146,6 +148,7 @@ class Desk:
         self._connection: sa.Connection | None = None
         self._raw: Any = None
         self._busy_ms: int | None = None
+        self._writes = 0
         self._trouble: StoreUnavailable | None = None
 
     @property
@@ -218,6 +221,7 @@ class Desk:
 
         The fence is asked first: what a former holder of the lease still writes is refused.
         """
+        self._writes += 1
         connection = self.connection
         try:
             with naming(self.place, doing), connection.begin():
@@ -255,6 +259,18 @@ class Desk:
             return
         if not self.place.is_memory:
             self.drop()
+
+    def stamp(self) -> tuple[object, ...] | None:
+        """Return what differs as soon as anybody may have changed the record since.
+
+        Our own transactions are counted, SQLite tells of everybody else's. None where the database
+        cannot tell (Postgres): then everything has to be read. What ``quick`` writes, lease and
+        heartbeat, is no part of the record.
+        """
+        if not self.place.is_sqlite:
+            return None
+        (version,) = self.rows("PRAGMA data_version", ())[0]
+        return version, self._writes, id(self._raw)
 
     def rows(self, sql: str, parameters: Any) -> list[Any]:
         """Return all rows of one prepared query, as the driver gives them."""

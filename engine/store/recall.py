@@ -1,8 +1,8 @@
-"""Reading the ledger at the start of a tick: six small indexed queries, whatever the history.
+"""Reading the ledger at the start of a tick: a few small indexed queries, whatever the history.
 
 The statements are SQLAlchemy selects, compiled once per dialect and run on the driver's own
-cursor. Rows equal to those of the tick before give the very same values again: everything is
-read, but only what changed is decoded.
+cursor. Rows equal to those of the tick before give the very same values again: only what changed is
+decoded. Where the database can prove that nobody wrote since (``Desk.stamp``), nothing is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from engine.domain.errors import require
-from engine.domain.ledger import Ledger
+from engine.domain.ledger import Ledger, PastLife
 from engine.store import tables as t
 from engine.store.connect import Desk
 from engine.store.dialects import dialect_of
@@ -33,8 +33,17 @@ from engine.store.mapping import (
 
 T = TypeVar("T")
 
-PAST_MAX = 100
-"""Past lives a ledger recalls: far more than a day of trades and every cooldown need."""
+OPENED_MAX = 100
+"""Past lives with a position a ledger recalls: more than the day's trades a limit may allow."""
+
+OPENED_WITHIN = 1_000
+"""How many generations back they are looked for: days of a life for every decision."""
+
+UNOPENED_WITHIN = 30
+"""How many generations back a life without a position is recalled: hours of decisions.
+
+Only the newest of them count: a decision older than ten minutes opens nothing anyway.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +84,10 @@ def owned(table: sa.Table) -> sa.ColumnElement[bool]:
 @cache
 def _statements(dialect: str) -> dict[str, Prepared]:
     by_generation: sa.BindParameter[int] = sa.bindparam("generation")
-    newest = (
-        sa.select(*PAST.columns)
-        .where(owned(t.past_lives))
-        .order_by(t.past_lives.c.generation.desc())
-        .limit(sa.literal_column(str(PAST_MAX)))
-        .offset(sa.literal_column("0"))
-    )
+    p = t.past_lives
+    since: sa.BindParameter[int] = sa.bindparam("since_generation")
+    lately: sa.BindParameter[int] = sa.bindparam("since_unopened")
+    of_past = sa.select(*PAST.columns).where(owned(p)).order_by(p.c.generation.desc())
     selects = {
         "scalars": sa.select(t.ledgers.c.life_generation, *SCALARS.columns).where(owned(t.ledgers)),
         "life": sa.select(*LIFE.columns).where(
@@ -96,7 +102,10 @@ def _statements(dialect: str) -> dict[str, Prepared]:
         "levels": sa.select(*LEVEL.columns)
         .where(owned(t.stop_levels), t.stop_levels.c.generation == by_generation)
         .order_by(t.stop_levels.c.id),
-        "past": newest,
+        "opened": of_past.where(p.c.opened_ms.is_not(None), p.c.generation > since)
+        .limit(sa.literal_column(str(OPENED_MAX)))
+        .offset(sa.literal_column("0")),
+        "unopened": of_past.where(p.c.opened_ms.is_(None), p.c.generation > lately),
     }
     found = {}
     for name, statement in selects.items():
@@ -133,12 +142,22 @@ class Recall:
         self._orders = _Seen(order_of)
         self._fills = _Seen(FILL.value)
         self._levels = _Seen(LEVEL.value)
-        self._past = _Seen(PAST.value)
+        self._opened = _Seen(PAST.value)
+        self._unopened = _Seen(PAST.value)
+        self._stamp: tuple[object, ...] | None = None
         self._last: tuple[Any, ...] = ()
         self._ledger = Ledger()
 
     def ledger(self) -> Ledger:
         """Return the ledger as recorded; empty when nothing ever was."""
+        stamp = self._desk.stamp()
+        if stamp is None or stamp != self._stamp:
+            self._stamp = None
+            self._ledger = self._read()
+            self._stamp = stamp  # from before the read: what came meanwhile is read next time
+        return self._ledger
+
+    def _read(self) -> Ledger:
         owner = self._desk.owner
         found = self._rows("scalars", owner)
         if not found:
@@ -151,22 +170,37 @@ class Recall:
         orders = self._orders.of(self._rows("orders", owner))
         fills = self._fills.of(self._rows("fills", owner))
         levels = self._levels.of(self._rows("levels", of_life) if has_life else [])
-        past = self._past.of(self._rows("past", owner))
+        past = self._past_of(SCALARS.parts(scalars)["generation"])
         self._desk.end_read()
         last = (found[0], life, orders, fills, levels, past)
-        if len(self._last) != len(last) or any(
-            a is not b and a != b for a, b in zip(last, self._last, strict=True)
+        if len(self._last) == len(last) and all(
+            a is b or a == b for a, b in zip(last, self._last, strict=True)
         ):
-            self._ledger = Ledger(
-                **SCALARS.parts(scalars),
-                life=life[0] if life else None,
-                orders=orders,
-                fills=fills,
-                levels=fold_levels(levels),
-                past=tuple(reversed(past)),
-            )
-            self._last = last
-        return self._ledger
+            return self._ledger
+        self._last = last
+        return Ledger(
+            **SCALARS.parts(scalars),
+            life=life[0] if life else None,
+            orders=orders,
+            fills=fills,
+            levels=fold_levels(levels),
+            past=past,
+        )
+
+    def _past_of(self, generation: int) -> tuple[PastLife, ...]:
+        """Return the past lives that may still matter before a life of that generation, in order.
+
+        Those that held a position apart from those that did not: many decisions withdrawn in a row
+        must not push the day's trades out of sight (RULES H2).
+        """
+        back = {
+            "since_generation": generation - OPENED_WITHIN,
+            "since_unopened": generation - UNOPENED_WITHIN,
+        }
+        values = self._desk.owner | back
+        opened = self._opened.of(self._rows("opened", values))
+        unopened = self._unopened.of(self._rows("unopened", values))
+        return tuple(sorted((*opened, *unopened), key=lambda past: past.generation))
 
     def _rows(self, name: str, values: dict[str, Any]) -> list[Any]:
         prepared = self._prepared[name]

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine import __version__
-from tests.bench import exchange, inside, outside
+from tests.bench import exchange, history, inside, outside
 from tests.bench.figures import Row
 
 TARGET = Path("var/bench.json")
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _all() -> Iterator[Row]:
-    return chain(inside.measure(), exchange.measure(), outside.measure())
+    return chain(inside.measure(), history.measure(), exchange.measure(), outside.measure())
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on the median; ``at_most`` false means at least."""
+    """A bound on the median, unless judged by another; ``at_most`` false means at least."""
 
     bound: float
     at_most: bool = True
@@ -25,19 +26,26 @@ class Goal:
         return value <= self.bound if self.at_most else value >= self.bound
 
 
-def figure(name: str, unit: str, samples: Sequence[float], goal: Goal | None = None) -> Row:
-    """Return one row of ``keeper/bench/1``; the goal is judged by the median."""
+def figure(
+    name: str,
+    unit: str,
+    samples: Sequence[float],
+    goal: Goal | None = None,
+    *,
+    judged: Literal["median", "p95"] = "median",
+) -> Row:
+    """Return one row of ``keeper/bench/1``; the goal is held against the ``judged`` value."""
     ordered = sorted(samples)
-    median = statistics.median(ordered)
+    median, p95 = statistics.median(ordered), _quantile(ordered, 0.95)
     return {
         "name": name,
         "unit": unit,
         "n": len(ordered),
         "median": round(median, 4),
-        "p95": round(_quantile(ordered, 0.95), 4),
+        "p95": round(p95, 4),
         "p99": round(_quantile(ordered, 0.99), 4),
         "goal": None if goal is None else str(goal),
-        "met": None if goal is None else goal.is_met(median),
+        "met": None if goal is None else goal.is_met(p95 if judged == "p95" else median),
     }
 
 

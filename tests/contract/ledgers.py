@@ -191,11 +191,13 @@ def ledgers(draw: st.DrawFn) -> Ledger:
     life = draw(st.none() | lives())
     orders = draw(st.lists(an_arbitrary(Order, code=small), max_size=4, unique_by=_order_id))
     fills = draw(st.lists(an_arbitrary(Fill), max_size=4, unique_by=lambda f: f.fill_id))
-    past = draw(st.lists(an_arbitrary(PastLife), max_size=3, unique_by=lambda p: p.generation))
+    a_past = an_arbitrary(PastLife, generation=st.integers(1, 20))  # near enough to be recalled
+    past = draw(st.lists(a_past, max_size=3, unique_by=lambda p: p.generation))
     levels = () if life is None else draw(_levels(life))
     ledger: Ledger = draw(
         an_arbitrary(
             Ledger,
+            generation=st.integers(20, 30),
             life=st.just(life),
             orders=st.just(tuple(orders)),
             fills=st.just(tuple(fills)),

@@ -66,6 +66,35 @@ def _in_generation_of_its_own(ledger: Ledger, step: int) -> Ledger:
     return replace(ledger, life=replace(ledger.life, generation=number), levels=levels)
 
 
+def test_lives_with_a_position_are_recalled_behind_any_number_without(shelter: Shelter) -> None:
+    """RULES H2: a day of withdrawn entries must not hide the day's trades from their limit."""
+    store = shelter.fresh()
+    opened = PastLife(1, "7f3aq2", "", 1_100, 5_000, ExitReason.STOP, None)
+    withdrawn = [PastLife(n, "8f3aq2", "", None, 6_000 + n, None, "stale") for n in range(2, 300)]
+    record(store, Ledger(generation=299, past=(opened, *withdrawn)))
+
+    past = shelter.again(store).recall().past
+
+    assert past[0] == opened
+    assert [p.generation for p in past[1:]] == list(range(270, 300))
+
+
+def test_what_another_connection_wrote_is_recalled_at_once(shelter: Shelter) -> None:
+    """Not reading what did not change must never mean not seeing what did."""
+    if shelter.kind == "memory":
+        return  # has no second connection
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    first = store.recall()
+    assert store.recall() is first
+
+    other = shelter.again(store)
+    changed = replace(first, last_fill_ms=first.last_fill_ms + 1)
+    record(other, changed)
+
+    assert store.recall() == changed
+
+
 def test_a_tick_in_which_nothing_changed_writes_nothing(shelter: Shelter) -> None:
     """A write is a sync of the disk; once a second for months is not for nothing."""
     store = shelter.fresh()
@@ -182,7 +211,8 @@ def test_recall_looks_at_no_history(shelter: Shelter) -> None:
     prepared = store._recall._prepared
 
     for name, statement in prepared.items():
-        values = store.desk.owner | {"generation": 1}
+        bounds = {"generation": 1, "since_generation": 0, "since_unopened": 0}
+        values = store.desk.owner | bounds
         plan = store.desk.raw.execute(
             f"EXPLAIN QUERY PLAN {statement.sql}", statement.parameters(values)
         ).fetchall()
