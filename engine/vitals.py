@@ -86,6 +86,9 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
     if situation.inbox.suspended_since_ms is not None:
         found.append(("suspended", "a newer document is refused; no entries"))
     found += _hedged(situation)
+    if doubted := situation.ledger.cover_in_doubt(situation.now_ms):
+        ids = ", ".join(str(order.id) for order in doubted)
+        found.append(("cover_in_doubt", f"not shown for 30 s: {ids}"))
     life = situation.ledger.life
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))

@@ -17,6 +17,7 @@ class DriftKind(StrEnum):
     COVER_LOOSE = "cover_loose"
     VANISHED_OWN_ORDER = "vanished_own_order"
     DOUBTFUL_ORDER = "doubtful_order"
+    COVER_IN_DOUBT = "cover_in_doubt"
     UNKNOWN_OWN_ORDER = "unknown_own_order"
     FOREIGN_ORDER = "foreign_order"
     TERMS_DIFFER = "terms_differ"

@@ -13,6 +13,9 @@ from engine.domain.position import ExitReason, HedgedSide, LevelState, Life, Sto
 from engine.domain.terms import Phase, Side
 from engine.domain.values import replace
 
+DOUBT_ALARM_MS = 30_000
+"""How long cover may stay in doubt before it is an alarm (RULES C1)."""
+
 NOT_SENT = "not_sent"
 """Why a life ended of which nothing ever reached the exchange."""
 
@@ -88,6 +91,25 @@ class Ledger:
         A life whose stop never left us used nothing up.
         """
         return any(p.decision_id == decision_id and p.withdrawn != NOT_SENT for p in self.past)
+
+    def cover_in_doubt(self, now_ms: int) -> tuple[Order, ...]:
+        """Return stops that should cover something and were not shown for 30 s (RULES C1).
+
+        The present life's while it is not over, and those of a hedge-mode account's sides.
+        """
+        life = self.life
+        generations = {one.generation for one in self.hedged}
+        if life is not None and life.closed_ms is None:
+            generations.add(life.generation)
+        return tuple(
+            o
+            for o in self.orders
+            if o.role.is_stop
+            and o.may_rest
+            and o.generation in generations
+            and o.doubtful_since_ms is not None
+            and now_ms - o.doubtful_since_ms >= DOUBT_ALARM_MS
+        )
 
     @property
     def phase(self) -> Phase:

@@ -48,7 +48,7 @@ def reconcile(
     ledger = fold_prices(fold_entry(ledger, observation, limits), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
     drifts += of_pushes + of_position + of_orphan + of_hedged + of_cover
-    drifts += _foreign_orders(observation)
+    drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
     return _with_picture(ledger, observation), tuple(drifts)
@@ -70,6 +70,15 @@ def _with_picture(ledger: Ledger, observation: Observation) -> Ledger:
     # Two is all a rule ever asks for; counting on would make every tick a change.
     streak = min(ledger.settled_streak + 1, 2)
     return replace(ledger, settled_streak=streak)
+
+
+def _long_doubts(ledger: Ledger, now_ms: int) -> list[Drift]:
+    """Return what is to be said of cover that stays in doubt (RULES C1)."""
+    text = "cover: not shown for 30 s, nothing ended it"
+    return [
+        Drift(DriftKind.COVER_IN_DOUBT, text, str(order.id))
+        for order in ledger.cover_in_doubt(now_ms)
+    ]
 
 
 def _foreign_orders(observation: Observation) -> list[Drift]:

@@ -153,6 +153,39 @@ def test_the_doubt_keeps_its_first_moment() -> None:
     assert after.doubtful_since_ms == NOW - 29_000
 
 
+ALARMS = table("""
+stop     since_ms  life      alarm  why
+primary  29999     open      no     half a minute is not over
+primary  30000     open      yes    the primary of a position
+floor    30000     open      yes    and its floor
+primary  30000     armed     yes    the armed stop of an entry
+primary  30000     closed    no     flat: the sweep looks after it
+primary  30000     none      no     an earlier life's: the gates hold
+tp1      30000     open      no     a target covers nothing
+primary  -         open      no     it is shown
+""")
+
+
+@pytest.mark.parametrize("row", ALARMS, ids=ids(ALARMS))
+def test_cover_that_stays_in_doubt_is_an_alarm_after_half_a_minute(row: list[str]) -> None:
+    """RULES C1: one more at the same level, an event, an alarm after 30 s; nothing is closed."""
+    what, since_ms, kind, is_alarm, _ = row
+    since = None if since_ms == "-" else NOW - int(since_ms)
+    made = {
+        "primary": a_stop(doubtful_since_ms=since),
+        "floor": a_floor(doubtful_since_ms=since),
+        "tp1": a_tp1(doubtful_since_ms=since),
+    }
+    lives = {"armed": a_life("0"), "closed": a_life("0", closed_ms=NOW - 500), "none": None}
+    ledger = a_ledger(lives.get(kind, a_life()), (made[what],), fills=())
+    look = seen(ledger, reports=() if since is not None else [report_of(made[what])])
+
+    _, drifts = reconcile(ledger, look, LIMITS)
+
+    found = [drift.order_id for drift in drifts if drift.kind is DriftKind.COVER_IN_DOUBT]
+    assert found == ([str(made[what].id)] if is_alarm == "yes" else [])
+
+
 def test_a_list_that_was_not_read_says_nothing_about_its_orders() -> None:
     """None means not known: a failed read makes nothing doubtful."""
     stop = a_stop()

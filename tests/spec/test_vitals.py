@@ -27,6 +27,7 @@ from tests.builders import (
     a_life,
     a_position,
     a_situation,
+    a_stop,
     an_inbox,
     an_open_situation,
     d,
@@ -81,6 +82,9 @@ def in_trouble(kind: str) -> Situation:
             return replace(calm, observation=calm.observation.with_failure(failed))
         case "uncovered":
             return an_open_situation(life=a_life(uncovered_quantity=d("0.004")))
+        case "doubt":
+            stop = a_stop(revision=2, doubtful_since_ms=NOW - 30_000)
+            return an_open_situation(stop)
         case "fallback":
             return replace(calm, ledger=replace(calm.ledger, stop_while_flat=False))
         case _:
@@ -105,6 +109,7 @@ folder     decisions_unreadable  degraded  the inbox cannot be read
 suspended  suspended             degraded  a newer document is refused
 uncovered  uncovered             degraded  part of the position has no stop
 fallback   fallback_mode         degraded  the account takes no stop while flat
+doubt      cover_in_doubt        degraded  a stop was not shown for half a minute
 """)
 
 
