@@ -7,7 +7,7 @@ of it was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId
@@ -29,21 +29,26 @@ def fold_orders(
 ) -> tuple[Ledger, list[Drift]]:
     """Return the ledger with every word about orders folded in, and what differed."""
     drifts: list[Drift] = []
-    for report, at_ms in _reports(observation):
-        ledger = _fold_report(ledger, report, at_ms, drifts)
-    mentioned = {(r.client_id, r.book) for r, _ in _reports(observation)}
-    for order in ledger.orders:
-        if not order.status.is_final:
-            folded = order
-            if (str(order.id), order.terms.book) not in mentioned:
-                folded = _fold_absence(order, observation, drifts)
-            if _is_gone(folded, ledger, observation, limits):
-                drifts.append(
-                    Drift(DriftKind.VANISHED_OWN_ORDER, "not found for long, freed", str(order.id))
-                )
-                folded = _ended(folded, observation.now_ms, "not found for long")
-            ledger = ledger.with_order(folded)
-    return ledger, drifts
+    orders = {order.id: order for order in ledger.orders}
+    told = tuple(_reports(observation))
+    for report, at_ms in told:
+        word = _folded(orders, ledger, report, at_ms, drifts)
+        if word is not None:
+            orders[word.id] = word
+    mentioned = {(report.client_id, report.book) for report, _ in told}
+    for order in tuple(orders.values()):
+        if order.status.is_final:
+            continue
+        folded = order
+        if (str(order.id), order.terms.book) not in mentioned:
+            folded = _fold_absence(order, observation, drifts)
+        if _is_gone(folded, ledger, observation, limits):
+            drifts.append(
+                Drift(DriftKind.VANISHED_OWN_ORDER, "not found for long, freed", str(order.id))
+            )
+            folded = _ended(folded, observation.now_ms, "not found for long")
+        orders[order.id] = folded
+    return replace(ledger, orders=tuple(orders.values())), drifts
 
 
 def _reports(observation: Observation) -> Iterable[tuple[OrderReport, int]]:
@@ -76,29 +81,36 @@ def _parents_first(reports: tuple[OrderReport, ...]) -> Iterable[OrderReport]:
     yield from (r for r in reports if r.book is Book.REGULAR)
 
 
-def _fold_report(ledger: Ledger, report: OrderReport, at_ms: int, drifts: list[Drift]) -> Ledger:
+def _folded(
+    orders: Mapping[ClientOrderId, Order],
+    ledger: Ledger,
+    report: OrderReport,
+    at_ms: int,
+    drifts: list[Drift],
+) -> Order | None:
+    """Return the order a report speaks of as it is known now, None when it says nothing of ours."""
     own_id = report.own_id
     if own_id is None:
-        return ledger
-    known = ledger.order(own_id)
-    if known is None and report.book is Book.REGULAR and _is_child(ledger, report):
-        return ledger
+        return None
+    known = orders.get(own_id)
+    if known is None and report.book is Book.REGULAR and _is_child(orders, report):
+        return None
     if known is None:
         if report.status.is_final and not _is_of_interest(ledger, own_id):
-            return ledger
+            return None
         drifts.append(
             Drift(DriftKind.UNKNOWN_OWN_ORDER, "the ledger does not know it", report.client_id)
         )
-        return ledger.with_order(_adopted(own_id, report, at_ms))
+        return _adopted(own_id, report, at_ms)
     if known.terms.book is not report.book:
-        return ledger  # the child of our conditional order: its parent tells its fate
+        return None  # the child of our conditional order: its parent tells its fate
     if not known.is_adopted and _terms_differ(known.terms, report):
         drifts.append(
             Drift(
                 DriftKind.TERMS_DIFFER, f"sent {known.terms}, exchange shows {report}", str(own_id)
             )
         )
-    return ledger.with_order(_with_word(known, report, at_ms))
+    return _with_word(known, report, at_ms)
 
 
 def _is_of_interest(ledger: Ledger, own_id: ClientOrderId) -> bool:
@@ -109,8 +121,8 @@ def _is_of_interest(ledger: Ledger, own_id: ClientOrderId) -> bool:
     return ledger.history_read_ms is None and own_id.generation == ledger.generation
 
 
-def _is_child(ledger: Ledger, report: OrderReport) -> bool:
-    return any(o.child_id == report.exchange_id for o in ledger.orders)
+def _is_child(orders: Mapping[ClientOrderId, Order], report: OrderReport) -> bool:
+    return any(order.child_id == report.exchange_id for order in orders.values())
 
 
 def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
