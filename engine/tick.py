@@ -1,5 +1,7 @@
 """One tick, read this first: recall, observe, reconcile, plan, record, act, record.
 
+Only a stop that a pushed fill cannot wait for is sent first and recorded then.
+
 Each tick begins like a restart: everything it knows comes from the store and the exchange. Time is
 read once and passed down. What may change a plan is in the Situation and nowhere else.
 """
@@ -99,8 +101,14 @@ def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickRepo
     recalled = engine.books.recall()
     situation, drifts = look(engine, recalled, now_ms, reasons)
     plan = make_plan(situation)
-    refused = engine.books.record_intent(now_ms, recalled, situation, drifts, plan)
-    outcomes = act(engine.gateway, situation, plan, refused)
+    if situation.observation.is_unasked:
+        # A stop for a fill that nothing covers: it is not kept waiting for a disk (RULES G5). Lost
+        # between the two, it is found resting and adopted; its id would be the same again.
+        outcomes = act(engine.gateway, situation, plan, frozenset())
+        engine.books.record_intent(now_ms, recalled, situation, drifts, plan)
+    else:
+        refused = engine.books.record_intent(now_ms, recalled, situation, drifts, plan)
+        outcomes = act(engine.gateway, situation, plan, refused)
     ledger = fold_outcomes(plan.ledger, outcomes)
     engine.books.record_outcomes(now_ms, plan.ledger, ledger, outcomes)
     if any(isinstance(o.action, Configure) for o in outcomes):

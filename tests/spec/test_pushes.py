@@ -6,6 +6,7 @@ counts for nothing, and an answer that still contradicts it after ten seconds wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,21 +14,26 @@ from typing import Any
 import pytest
 
 from engine.domain import canonical
-from engine.domain.action import CancelOrder, PlaceOrder
+from engine.domain.action import CancelOrder, Outcome, PlaceOrder, Request
+from engine.domain.condition import Condition
+from engine.domain.decision import Inbox
 from engine.domain.drift import DriftKind
+from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import Fact, Observation, Question, Source, StreamWord, Topic
 from engine.domain.order import Fill, Order, OrderReport
 from engine.domain.position import Origin
-from engine.domain.terms import ActionClass, Book, Side
+from engine.domain.terms import ActionClass, Book, Fate, Side
 from engine.exchange.clearance import rests_on_answers
 from engine.exchange.cover import Grounds
-from engine.exchange.port import Answer, Heard
+from engine.exchange.gateway import Gateway
+from engine.exchange.port import Answer, Heard, Permit, Usage
 from engine.observe import Attention, Observer
 from engine.plan.planner import make_plan
 from engine.reconcile.pushes import believe, fold_pushes, needs_a_stop
 from engine.reconcile.settle import reconcile
+from engine.tick import Engine, tick
 from tests.builders import (
     CANCELLED,
     ENTRY,
@@ -161,7 +167,7 @@ def test_on_a_push_alone_nothing_but_stops_is_planned() -> None:
     assert len(plan.actions) == 2
 
 
-REQUESTS = {
+REQUESTS: dict[str, Request] = {
     "stop": PlaceOrder(a_stop().terms, ActionClass.PROTECT, "rule", "reason"),
     "floor": PlaceOrder(a_floor().terms, ActionClass.PROTECT, "rule", "reason"),
     "entry": PlaceOrder(an_entry().terms, ActionClass.ENTER, "rule", "reason"),
@@ -219,7 +225,7 @@ def test_the_answer_that_says_as_much_takes_the_pushs_place() -> None:
     assert told.life is not None
     assert told.life.quantity == d("0.004")
     assert entry_of(told).quantity_filled == d("0.004")
-    assert (entry_of(told).quantity_pushed, entry_of(told).pushed_ms) == (0, None)
+    assert (entry_of(told).quantity_pushed, entry_of(told).pushed_ms) == (d(0), None)
 
 
 @pytest.mark.parametrize(("ago_ms", "believed"), [(10_000, True), (10_001, False)])
@@ -414,3 +420,76 @@ def test_what_was_pushed_is_recorded_with_its_source_and_age() -> None:
     look = unasked(pushed(an_entry(), "0.004"), stream=StreamWord(NOW - 9, None))
 
     assert canonical.from_plain(Observation, canonical.to_plain(look)) == look
+
+
+class Told:
+    """Books, an inbox, an exchange and an engine's own state in one: they say what was called."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.calls: list[str] = []
+
+    def recall(self) -> Ledger:
+        return self.ledger
+
+    def record_intent(self, *_: object) -> frozenset[ClientOrderId]:
+        self.calls.append("intent")
+        return frozenset()
+
+    def record_outcomes(self, *_: object) -> None:
+        self.calls.append("outcomes")
+
+    def look(self, now_ms: int, adopted_ms: int) -> Inbox:
+        del now_ms, adopted_ms
+        return a_situation(decision=a_decision()).inbox
+
+    def condition(self, now_ms: int) -> Condition:
+        del now_ms
+        return Condition(is_stream_up=True)
+
+    def send(self, permits: Sequence[Permit], patience_ms: int) -> tuple[Outcome, ...]:
+        del patience_ms
+        self.calls += [f"sent {len(permits)}"]
+        return tuple(Outcome(p.request, Fate.ACCEPTED, NOW) for p in permits)
+
+    def ask(self, questions: Sequence[Question], patience_ms: int) -> tuple[Answer, ...]:
+        del patience_ms
+        self.calls.append("asked")
+        return tuple(Answer(q, NOW) for q in questions)
+
+    def now_ms(self) -> int:
+        return NOW
+
+    def clock_error_ms(self) -> int | None:
+        return 3
+
+    def usage(self) -> Usage:
+        return Usage()
+
+
+@pytest.mark.parametrize(
+    ("stops", "calls"),
+    [
+        pytest.param((), ["sent 1", "intent", "outcomes"], id="nothing covers the fill"),
+        pytest.param((a_stop(),), ["asked", "intent", "outcomes"], id="the stop rests already"),
+    ],
+)
+def test_a_stop_for_an_uncovered_fill_is_kept_waiting_by_no_question_and_no_disk(
+    stops: tuple[Order, ...], calls: list[str]
+) -> None:
+    """RULES B1, G5: recording protection is best effort; a fill stands naked meanwhile."""
+    told = Told(entering(*stops))
+    heard = Heard((pushed(an_entry(), "0.004"),))
+    engine = Engine(
+        books=told,
+        intake=told,
+        observer=Observer(told, patience_ms=100, hear=lambda: heard),
+        gateway=Gateway(told),  # type: ignore[arg-type]  # as much of an exchange as is called
+        itself=told,
+        limits=LIMITS,
+    )
+
+    report = tick(engine, NOW)
+
+    assert told.calls == calls
+    assert report.situation.observation.is_unasked is (stops == ())
