@@ -14,7 +14,7 @@ from engine.domain.cover import is_behind
 from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
-from engine.domain.numbers import ONE, plain
+from engine.domain.numbers import ONE, ZERO, plain
 from engine.domain.observation import BASE_TAKER_RATE
 from engine.domain.order import Order
 from engine.domain.position import ExitReason, LevelState, Life, Origin
@@ -25,6 +25,9 @@ from engine.plan.primaries import parts_to_cover
 from engine.plan.proposal import NOTHING, Proposal
 from engine.plan.protection import carrying_primaries, primary_set, working_price
 from engine.plan.trailing import trail_candidates
+
+FEES_WAIT_MS = 10_000
+"""How long breakeven waits for the entry's trades: what is accepted is visible by then (B3 b)."""
 
 AGREEING_READS = 2
 
@@ -130,7 +133,7 @@ def _move(
     if life.side.gain(best.level, price) < gap:
         hold = Hold("tighten_stop", "min_gap", f"{plain(best.level)} too near {plain(price)}")
         return Proposal(holds=(hold,), nexts=(replace(move, when=f"price {plain(gap)} beyond"),))
-    if best.reason == "trail":
+    if best.reason == "trail" or best.reason == life.stop_reason == "liquidation_guard":
         step = life.side.gain(life.level_in_force, best.level)
         last_ms = max((lv.proposed_ms for lv in situation.ledger.levels), default=0)
         if step < limits.min_step:
@@ -200,10 +203,22 @@ def _breakeven(situation: Situation, life: Life, instrument: Instrument) -> Deci
     """Return breakeven plus costs once TP1 is done, None before (RULES F5)."""
     if life.tp1_done_ms is None or life.entry_price is None:
         return None
+    if _are_fees_to_come(situation, life, life.tp1_done_ms):
+        return None
     rates = situation.observation.rates
     return breakeven_level(
         life, instrument, BASE_TAKER_RATE if rates is None else rates.value.taker
     )
+
+
+def _are_fees_to_come(situation: Situation, life: Life, done_ms: int) -> bool:
+    """Return whether the entry's trades will be told in a moment: lists lag, above all at a start.
+
+    Without its fees breakeven would be laid too loose, and moved again.
+    """
+    entries = situation.ledger.of_life(OrderRole.ENTRY)
+    executed = sum((o.quantity_filled for o in entries), ZERO)
+    return life.entered_quantity < executed and situation.now_ms - done_ms < FEES_WAIT_MS
 
 
 def breakeven_level(life: Life, instrument: Instrument, taker_rate: Decimal) -> Decimal:

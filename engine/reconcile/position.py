@@ -43,7 +43,7 @@ def fold_position(
         return _with(ledger, replace(life, quantity=ZERO, flat_seen_ms=first_ms)), []
     if read.side is not life.side:
         return _fold_flip(ledger, life, read, observation)
-    return _fold_position(ledger, life, read, observation)
+    return _fold_position(ledger, life, read, observation, limits)
 
 
 def _is_outdated(read: PositionReport, life: Life, ledger: Ledger) -> bool:
@@ -84,7 +84,7 @@ def _tells_all(ledger: Ledger, life: Life) -> bool:
 
 
 def _fold_position(
-    ledger: Ledger, life: Life, read: PositionReport, observation: Observation
+    ledger: Ledger, life: Life, read: PositionReport, observation: Observation, limits: Limits
 ) -> tuple[Ledger, list[Drift]]:
     drifts: list[Drift] = []
     by_fills = sum_of(ledger.fills) * life.side.sign
@@ -102,18 +102,26 @@ def _fold_position(
         quantity=quantity,
         entry_price=read.entry_price,
         liquidation_price=read.liquidation_price,
-        liquidation_reads=_agreeing(life, read),
+        liquidation_reads=_agreeing(life, read, limits),
         flat_seen_ms=None,
         flat_reads=0,
     )
     return _with(ledger, life), drifts
 
 
-def _agreeing(life: Life, read: PositionReport) -> int:
-    """Return how many reads in a row named this liquidation price: two are enough (RULES C6)."""
-    if read.liquidation_price != life.liquidation_price:
-        return 1
-    return min(life.liquidation_reads + 1, 2)
+def _agreeing(life: Life, read: PositionReport, limits: Limits) -> int:
+    """Return how many reads in a row named this liquidation price: two are enough (RULES C6).
+
+    With cross margin it moves with every result on the account. Two reads agree when they lie no
+    further apart than a tenth of the buffer that is kept before it (RULES H1): what they differ by
+    decides nothing. A missing price agrees with a missing one only.
+    """
+    known, now = life.liquidation_price, read.liquidation_price
+    if known is None or now is None:
+        agrees = known is now
+    else:
+        agrees = abs(now - known) <= read.mark_price * limits.liq_buffer_pct / 100 / 10
+    return min(life.liquidation_reads + 1, 2) if agrees else 1
 
 
 def _fold_flat(

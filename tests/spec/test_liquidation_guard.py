@@ -103,11 +103,79 @@ def test_two_reads_in_a_row_must_name_the_same_price(side: Side) -> None:
     """RULES C6: counted anew whenever the number changes or goes missing."""
     ledger = a_ledger(a_life(side=side), the_usual_orders(side))
     counts = []
-    for liquidation in ("90200", "90200", "90210", None, "90210", "90210", "90210"):
+    for liquidation in ("90200", "90200", "90300", None, "90300", "90300", "90300"):
         ledger = read(ledger, liquidation, side)
         counts.append(known(ledger)[1])
 
     assert counts == [1, 2, 1, 1, 1, 2, 2]
+
+
+AGREEING = table("""
+first    then     reads  why
+90200    90245.3  2      a tenth of the buffer apart: 0.05 % of the mark, 45.38 and 45.62
+90200    90154.7  2      and in the other direction
+90200    90245.7  1      further: the first number may be a bad one
+90200    90154.3  1      further in the other direction
+90200    none     1      a missing number is not the one before
+none     90200    1      and the one before is not a missing one
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", AGREEING, ids=ids(AGREEING))
+def test_two_reads_agree_within_a_tenth_of_the_buffer(row: list[str], side: Side) -> None:
+    """RULES C6, H1: with cross margin the price moves with every read, by far less than that."""
+    ledger = a_ledger(a_life(side=side), the_usual_orders(side))
+    for liquidation in row[:2]:
+        ledger = read(ledger, None if liquidation == "none" else liquidation, side)
+
+    assert known(ledger)[1] == int(row[2])
+
+
+def test_reads_that_creep_agree_each_with_the_one_before() -> None:
+    """RULES C6: cross margin near liquidation; the guard must not wait for it to stand still."""
+    ledger = a_ledger(a_life(), the_usual_orders())
+    for liquidation in ("90100", "90130", "90160", "90190"):
+        ledger = read(ledger, liquidation)
+
+    plan = make_plan(a_situation(ledger=ledger, price=90_760))
+
+    assert known(ledger) == (Decimal(90190), 2)
+    assert [t.trigger_price for t in placed(plan, PRIMARY)] == [Decimal("90643.8")]
+
+
+CREEPS = table("""
+liquidation  moved_ms_ago  stop     why
+90199.9      60000         -        4.9 beyond the last: below min_step
+90200        1000          -        a moment after the last move
+90200        60000         90653.8  min_step, and the last move is past
+90280        60000         90733.8  further
+""")
+
+
+@pytest.mark.parametrize("row", CREEPS, ids=ids(CREEPS))
+def test_a_guard_that_creeps_moves_by_steps(row: list[str]) -> None:
+    """RULES F3, lesson 10: a stop that follows every tick of a cross liquidation is churn."""
+    liquidation, ago, stop, _ = row
+    level = "90648.8"
+    life = a_life(
+        liquidation_price=on(LONG, liquidation),
+        liquidation_reads=2,
+        stop_level=Decimal(level),
+        stop_reason="liquidation_guard",
+    )
+    orders = (
+        *(o for o in the_usual_orders() if o.role is not PRIMARY),
+        a_stop(level, revision=2),
+    )
+    ledger = a_ledger(life, orders)
+    moved = tuple(replace(lv, proposed_ms=NOW - int(ago)) for lv in ledger.levels)
+
+    plan = make_plan(a_situation(ledger=replace(ledger, levels=moved), price=90_760))
+
+    assert [t.trigger_price for t in placed(plan, PRIMARY)] == (
+        [] if stop == "-" else [Decimal(stop)]
+    )
 
 
 def test_a_missing_price_is_none_however_often_it_is_missing() -> None:
