@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from engine.domain.limits import Limits
 from engine.domain.numbers import install_decimal_rules
 from engine.intake import compose, write
 from engine.plan.planner import make_plan
+from engine.reconcile.settle import adopt, reconcile
 from engine.simulation.world import World
 from engine.venue.api import PricePoint, Venue
 from engine.venue.settings import VenueSettings
+from engine.venue.values import Reply
 from tests.bench.figures import Goal, Row, figure
 
 START_MS = 1_795_000_020_000
@@ -31,6 +34,21 @@ def measure() -> Iterator[Row]:
     yield from _planner_and_ticks()
     yield from _weights()
     yield _throughput()
+    yield _core()
+
+
+class _Overheard(Venue):
+    """A venue that can say what was asked of it."""
+
+    heard: list[tuple[str, str, str, str, str | None, int]] | None = None
+
+    def handle(
+        self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
+    ) -> Reply:
+        """Answer one request, and note it while somebody listens."""
+        if self.heard is not None:
+            self.heard.append((verb, path, query, body, key, now_ms))
+        return super().handle(verb, path, query, body, key, now_ms)
 
 
 @contextmanager
@@ -38,7 +56,7 @@ def a_world(*, action: Decided | None) -> Iterator[World]:
     """Give a world whose keeper holds a position (``action``) or is flat without a decision."""
     with tempfile.TemporaryDirectory() as name:
         inbox = Path(name)
-        venue = Venue(VenueSettings(), now_ms=START_MS, seed=1)
+        venue = _Overheard(VenueSettings(), now_ms=START_MS, seed=1)
         venue.set_price(FIRST_PRICE, START_MS)
         if action is not None:
             document = compose(action, "BTCUSDT", START_MS, FIRST_PRICE, TICK_SIZE, limits=Limits())
@@ -92,6 +110,29 @@ def _throughput() -> Row:
             world.run_until(world.clock.now_ms + 100_000)
             rates.append((world.ticks - ticks) / (time.process_time() - begun))
         return figure("ticks_per_cpu_s", "1/s", rates)
+
+
+def _core() -> Row:
+    """Planner, reconciliation and venue alone: a tick without store, client and adapter."""
+    with a_world(action=Decided.LONG) as world:
+        assert world.keeper is not None
+        venue = world.venue
+        assert isinstance(venue, _Overheard)
+        recalled = world.store.recall()
+        venue.heard = []
+        situation, _, _ = world.keeper.preview()
+        asked, venue.heard = tuple(venue.heard), None
+        observation, limits = situation.observation, situation.limits
+        rates = []
+        for _ in range(20):
+            begun = time.process_time()
+            for _ in range(200):
+                for request in asked:
+                    venue.handle(*request)
+                ledger, _ = reconcile(recalled, observation, limits)
+                make_plan(replace(situation, ledger=adopt(ledger, situation.inbox)))
+            rates.append(200 / (time.process_time() - begun))
+        return figure("core_ticks_per_cpu_s", "1/s", rates)
 
 
 def _us(call: object) -> float:
