@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import __version__
 from engine.beside import Beside
 from engine.config import Credentials, Settings, account_of
+from engine.config.reload import reload
 from engine.domain.action import Plan
-from engine.domain.drift import Drift
+from engine.domain.drift import Drift, DriftKind
 from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
 from engine.domain.numbers import install_decimal_rules
 from engine.domain.situation import Situation
@@ -26,11 +27,14 @@ from engine.exchange.binance.client import BinanceAccess
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import LanePool
 from engine.exchange.gateway import Gateway
+from engine.exchange.port import NOTHING_HEARD
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Leasehold, Tenure
-from engine.loop import Loop, Reasons, monotonic_ms, wall_guess_ms
-from engine.schedule import CLOCK, EQUITY, Schedule
+from engine.loop import RELOAD, Loop, Reasons, monotonic_ms, wall_guess_ms
+from engine.schedule import CLOCK, EQUITY, RETENTION, Schedule
+from engine.store.connect import OPENING_BUSY_MS
+from engine.store.retention import PORTION, retire_ticks
 from engine.store.shelf import EquitySample
 from engine.store.spool import Spool
 from engine.store.store import Store
@@ -45,6 +49,10 @@ Note = Callable[[str], None]
 
 SETTLING_LOOKS = 2
 KEY_REFUSED = frozenset({-2014, -2015, -1022})
+DAY_MS = 86_400_000
+
+ANCHORED_MAX_MS = 60_000
+"""How old a measurement of the clock may be by which a lease is judged to have ended."""
 
 
 class CredentialsRefused(KeeperError):
@@ -155,22 +163,36 @@ class Running:
         note: Note | None = None,
         standby: bool = False,
     ) -> None:
-        """Connect, open the store, take the lease. Raises what stands in the way of that."""
+        """Connect, take the lease, put the parts together. Raises what stands in the way of that.
+
+        A store out of reach does not stand in the way while anything is held or rests (RULES G5).
+        """
         install_decimal_rules()
         self._settings = settings
         self._listener = listener
         self._note = note or _nothing
         self._reasons = Reasons()
+        self._reread: Callable[[], Settings] | None = None
+        self._is_flat = False  # until a look says so
+        self._anchored_ms = 0
+        self._is_recorded = False
         access = access_of(settings, credentials)
         account = account_of(access.api_key)
-        store = Store.open(
+        store = Store.at(
             settings.store.url,
             account=account,
             symbol=settings.symbol,
             recording=settings.ticks.record.value,
         )
         exchange = _exchange(access)
-        lease = Leasehold(store, self._note)
+        limits = settings.limits()
+        lease = Leasehold(
+            store,
+            self._note,
+            ttl_ms=int(settings.store.lease_s * 1000),
+            window_ms=max(limits.recv_window_ms, limits.recv_window_open_ms),
+            clock_error_ms=limits.clock_error_max_ms,
+        )
         self._world = _World(access, exchange, store, lease)
         try:
             self._begin(standby=standby)
@@ -183,9 +205,8 @@ class Running:
         limits = settings.limits()
         gateway = Gateway(world.exchange, patience_ms=settings.exchange.patience_ms)
         self._anchor(gateway)
-        world.lease.take(world.exchange.now_ms, waits=standby)
+        world.lease.take(self._measured_ms, waits=standby)
         now_ms = world.exchange.now_ms()
-        world.store.record_settings(settings.canonical(), settings.mode.value, now_ms)
         intake = Intake(settings.decisions, settings.symbol, limits)
         world.store.take_originals_from(intake.original)
         self.keeper = Keeper(
@@ -197,6 +218,7 @@ class Running:
                 patience_ms=settings.exchange.patience_ms,
                 tenure=world.lease.renew,
                 is_stream_up=lambda: world.stream is not None and world.stream.is_up,
+                hear=lambda: NOTHING_HEARD if world.stream is None else world.stream.heard(),
                 note=self._note,
                 spool=_spool(settings.store.spool, self._note),
             )
@@ -212,13 +234,31 @@ class Running:
         )
         self._loop = Loop(self._tick, self._reasons, interval_ms=self._process.interval_ms)
 
+    def _measured_ms(self) -> int | None:
+        """Return exchange time as measured within the last minute, None when it cannot be.
+
+        Who waits for a lease for weeks must not judge its expiry by a clock that has drifted.
+        """
+        if monotonic_ms() - self._anchored_ms > ANCHORED_MAX_MS:
+            try:
+                self._world.exchange.anchor_clock()
+            except KeeperError:
+                return None
+            self._anchored_ms = monotonic_ms()
+        return self._world.exchange.now_ms()
+
     def _anchor(self, gateway: Gateway) -> None:
         try:
             gateway.anchor_clock()
+            self._anchored_ms = monotonic_ms()
         except KeeperError as error:
             raise ExchangeUnreachable(
                 f"{self._world.access.rest_url} gives no usable answer: {error}"
             ) from error
+
+    def reload_from(self, reread: Callable[[], Settings]) -> None:
+        """Read the configuration again with ``reread`` whenever SIGHUP comes."""
+        self._reread = reread
 
     def run(self, *, ticks: int | None = None) -> None:
         """Tick until a signal or ``ticks`` times; the stops on the exchange stay."""
@@ -236,11 +276,22 @@ class Running:
     def _tick(self, reasons: tuple[str, ...]) -> TickReport:
         if CLOCK in reasons:
             self.keeper.anchor_clock()
+        if RELOAD in reasons:
+            self._reload()
         report = self.keeper.tick(reasons)
+        self._is_flat = _is_flat(report)
+        if self._world.lease.lost is not None:
+            raise self._world.lease.lost
+        self._require_store(report)
         if self.keeper.ticks == 1:
             self._after_first(report)
         if EQUITY in reasons:
             self._sample_equity(report)
+        if RETENTION in reasons:
+            self._retire_ticks(report.now_ms)
+        stream = self._world.stream
+        if stream is not None and any(d.kind is DriftKind.STREAM_SILENT for d in report.drifts):
+            stream.rebuild()
         usage = self._world.exchange.usage()
         fields = vitals(report, self._process, self._loop.overruns) | {
             "requests_sent": usage.requests,
@@ -267,6 +318,66 @@ class Running:
             world = self._world
             world.stream = UserStream(world.access, self._reasons.put, world.exchange.now_ms)
             world.stream.start()
+
+    def _reload(self) -> None:
+        """Take what is safe of the configuration as it is now, and tell what was not taken."""
+        world = self._world
+        if self._reread is None or world.beside is None:
+            return
+        world.beside.service.reloading()
+        try:
+            found = reload(self._settings, self._reread(), is_open=not self._is_flat)
+        except InvalidInput as error:
+            self._told_of_reload("reload_refused", f"nothing was taken: {error}; {error.remedy}", {})
+        else:
+            self._take(found.settings)
+            self._told_of_reload("reload", found.text(), {**found.document()})
+        world.beside.service.reloaded()
+
+    def _take(self, settings: Settings) -> None:
+        self._settings = settings
+        interval_ms = settings.loop.interval_ms
+        self._process = replace(self._process, interval_ms=interval_ms)
+        self._loop.keep_pace(interval_ms)
+        self.keeper.take_limits(settings.limits())
+        self._is_recorded = False  # the tick that follows records them
+        if self._world.beside is not None:
+            self._world.beside.follow(settings)
+
+    def _told_of_reload(self, reason: str, text: str, data: dict[str, Any]) -> None:
+        self._note(f"configuration read again: {text}")
+        now_ms = self._world.exchange.now_ms()
+        with suppress(StoreUnavailable):
+            self._world.store.note(now_ms, "operator", reason, text, data=data)
+
+    def _require_store(self, report: TickReport) -> None:
+        """Record what runs here; end a start without a store when nothing is at stake (G5).
+
+        While anything is held or rests the keeper goes on without its store and protects it. A
+        locked one gets a moment before the start is given up.
+        """
+        store = self._world.store
+        if store.trouble is None:
+            if not self._is_recorded:
+                settings = self._settings
+                text, mode = settings.canonical(), settings.mode.value
+                store.record_settings(text, mode, report.now_ms)
+                self._is_recorded = True
+            return
+        if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
+            store.reopen(busy_ms=OPENING_BUSY_MS)
+
+    def _retire_ticks(self, now_ms: int) -> None:
+        """Remove a portion of old tick rows; the next tick takes the next one, if there is more."""
+        keep_days = self._settings.ticks.keep_days
+        if keep_days == 0:
+            return
+        try:
+            retired = retire_ticks(self._world.store.desk, now_ms - keep_days * DAY_MS)
+        except StoreUnavailable:
+            return  # the tick says so itself; the job comes again
+        if retired == PORTION:
+            self._reasons.put(RETENTION)
 
     def _sample_equity(self, report: TickReport) -> None:
         account = report.situation.observation.account
@@ -341,6 +452,23 @@ def look_ahead(
         for _ in range(SETTLING_LOOKS):
             situation, drifts, plan = keeper.preview(situation.ledger)
         return situation, drifts, plan
+
+
+def is_nothing_at_stake(report: TickReport) -> bool:
+    """Return whether a look at position and both books found nothing held and nothing resting."""
+    situation = report.situation
+    observation = situation.observation
+    held = observation.position is None or not observation.position.value.is_flat
+    hedged = observation.hedged is not None and bool(observation.hedged.value)
+    own = [r for r in observation.open_reports or () if r.own_id is not None]
+    return situation.has_picture and not (held or hedged or own)
+
+
+def _is_flat(report: TickReport) -> bool:
+    """Return whether a look found nothing held and no life under way."""
+    ledger = report.ledger
+    is_idle = ledger.life is None and ledger.position_quantity == 0 and not ledger.hedged
+    return is_idle and report.situation.has_picture
 
 
 def _require_usable(situation: Situation) -> None:

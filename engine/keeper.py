@@ -7,7 +7,7 @@ nothing either: it gathers what the engine knows of itself and runs ``tick``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.books import Books
 from engine.commands import Commands
@@ -142,6 +142,11 @@ class Keeper:
             overruled=self._commands.overruled,
             commands=commands,
         )
+
+    def take_limits(self, limits: Limits) -> None:
+        """Keep to other limits from the next tick on; the store records them with it."""
+        self._parts = replace(self._parts, limits=limits)
+        self._engine = replace(self._engine, limits=limits)
 
     def anchor_clock(self) -> None:
         """Measure the exchange's clock again; keep the old anchor when that fails."""

@@ -20,6 +20,9 @@ from engine.exchange.budget import interval_factor
 if TYPE_CHECKING:
     from engine.tick import TickReport
 
+RELOAD = "reload"
+"""The reason SIGHUP puts: the configuration is to be read again."""
+
 SOON_MS = 250
 IN_A_ROW_MAX = 10
 
@@ -126,11 +129,20 @@ class Loop:
                 reasons = self._reasons.wait(wait_ms) or ("interval" if pace else "changed",)
         return ran
 
+    def keep_pace(self, interval_ms: int) -> None:
+        """Take another interval from the next wait on."""
+        self._interval_ms = interval_ms
+
     def listen_to_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the loop after the tick under way."""
+        """Let SIGTERM and SIGINT end the loop after the tick under way, SIGHUP ask for a reload."""
 
         def leave(_number: int, _frame: FrameType | None) -> None:
             self.stop()
 
         signal.signal(signal.SIGTERM, leave)
         signal.signal(signal.SIGINT, leave)
+
+        def read_again(_number: int, _frame: FrameType | None) -> None:
+            self._reasons.put(RELOAD)
+
+        signal.signal(signal.SIGHUP, read_again)

@@ -55,10 +55,11 @@ class Problem(KeeperError):
     field: str | None = None
     value: str | None = None
     remedy: str | None = None
+    others: tuple[Mapping[str, str | None], ...] = ()
 
     def document(self) -> dict[str, object]:
         """Return the ``keeper/error/1`` document."""
-        return {
+        document: dict[str, object] = {
             "schema": "keeper/error/1",
             "code": self.code,
             "message": self.message,
@@ -66,6 +67,7 @@ class Problem(KeeperError):
             "value": self.value,
             "remedy": self.remedy,
         }
+        return document | ({"others": [dict(one) for one in self.others]} if self.others else {})
 
     def line(self) -> str:
         """Return the failure as one line: what, where, what to do."""
@@ -181,6 +183,7 @@ def _carried(error: KeeperError) -> Problem:
         word("field"),
         word("value", "place"),
         word("remedy") or _REMEDY.get(exit_code),
+        tuple(getattr(error, "others", ())),
     )
 
 

@@ -36,6 +36,7 @@ def run(arguments: Namespace, output: Output) -> int:
             note=log.note,
             standby=arguments.standby,
         )
+        keeper.reload_from(lambda: settings_of(arguments))
         try:
             keeper.run(ticks=arguments.ticks)
         finally:

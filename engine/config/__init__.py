@@ -1,15 +1,15 @@
 """The door of the configuration: one file, the environment, and nothing that was not understood.
 
 `load` gives `Settings` or raises `InvalidInput` (exit code 3) with field, value and remedy; when
-several settings are wrong the message lists them all. Order of precedence: the caller's overrides,
-the environment (``KEEPER__EXCHANGE__REST_URL``), the file, the defaults.
+several settings are wrong the message lists them all, each with its remedy. Order of precedence:
+the caller's overrides, the environment (``KEEPER__EXCHANGE__REST_URL``), the file, the defaults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ from engine.config.problems import (
     contradictions,
     invalid_values,
     known_keys,
+    only_known,
     raise_first,
     unknown_keys,
 )
@@ -66,16 +67,18 @@ def load(
     from_environment = environment_tree(environ)
     tree = merged(from_file, from_environment, override_tree(overrides or {}))
     problems = [*_passwords(from_file), *unknown_keys(tree)]
-    raise_first(problems, source)
+    settings = None
     try:
-        settings = Settings.model_validate(tree)
+        settings = Settings.model_validate(only_known(tree))
     except ValidationError as error:
-        raise_first(list(invalid_values(error)), source)
-        raise
-    base = Path.cwd() if path is None else path.absolute().parent
-    settings = resolved(settings, base)
-    raise_first(list(contradictions(settings)), source)
-    return settings
+        problems += invalid_values(error)
+    if settings is not None:
+        base = Path.cwd() if path is None else path.absolute().parent
+        settings = resolved(settings, base)
+        problems += contradictions(settings)
+    raise_first(problems, source)
+    # Without settings there was a problem, and raise_first has raised.
+    return cast(Settings, settings)
 
 
 def _passwords(from_file: Mapping[str, Any]) -> list[Problem]:

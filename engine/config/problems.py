@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -34,17 +35,42 @@ class Problem:
     value: str | None = None
     remedy: str | None = None
 
+    def sentence(self) -> str:
+        """Return it in one breath."""
+        advice = f" ({self.remedy})" if self.remedy else ""
+        return f"{self.field}: {self.message}{advice}"
+
+    def document(self) -> dict[str, str | None]:
+        """Return it as the error document spells it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "field": self.field,
+            "value": self.value,
+            "remedy": self.remedy,
+        }
+
 
 def raise_first(problems: list[Problem], source: str) -> None:
-    """Raise ``InvalidInput`` for the first problem, the others named in its message."""
+    """Raise ``InvalidInput`` for the first problem, the others named in its message with remedies.
+
+    Whoever mends a configuration wants to mend it once.
+    """
     if not problems:
         return
     first, others = problems[0], problems[1:]
     text = f"{source}: {first.field}: {first.message}"
     if others:
-        listed = "; ".join(f"{other.field}: {other.message}" for other in others)
+        listed = "; ".join(other.sentence() for other in others)
         text = f"{text} (and {len(others)} more: {listed})"
-    raise InvalidInput(first.code, text, field=first.field, value=first.value, remedy=first.remedy)
+    raise InvalidInput(
+        first.code,
+        text,
+        field=first.field,
+        value=first.value,
+        remedy=first.remedy,
+        others=tuple(other.document() for other in others),
+    )
 
 
 def groups() -> dict[str, type[BaseModel]]:
@@ -82,6 +108,18 @@ def unknown_keys(tree: Mapping[str, Any]) -> Iterator[Problem]:
         elif name in nested and isinstance(value, Mapping):
             known = nested[name].model_fields
             yield from (_unknown(f"{name}.{k}", v) for k, v in value.items() if k not in known)
+
+
+def only_known(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tree without the keys no setting has: what is left can still be judged."""
+    nested = groups()
+    return {
+        name: {k: v for k, v in value.items() if k in nested[name].model_fields}
+        if name in nested and isinstance(value, Mapping)
+        else value
+        for name, value in tree.items()
+        if name in Settings.model_fields
+    }
 
 
 def nearest_key(path: str) -> str | None:
@@ -175,6 +213,7 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
     """Yield a problem for each pair of settings that cannot both be meant."""
     risk, entry, trailing = settings.risk, settings.entry, settings.trailing
     exchange, loop = settings.exchange, settings.loop
+    lease_min_s = Decimal(exchange.recv_window_ms) / 1000 + 1 + 3 * loop.interval_s
     rows = (
         (
             entry.leave_distance_pct >= 2 * entry.enter_distance_pct,
@@ -220,6 +259,14 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
             f"a decision would be stale before it is read twice (loop.interval_s "
             f"{loop.interval_s})",
             f"use more than {2 * loop.interval_s}",
+        ),
+        (
+            settings.store.lease_s >= lease_min_s,
+            "store.lease_s",
+            settings.store.lease_s,
+            "the lease would run out between two ticks, or leave their requests no recvWindow: "
+            "the window, its second and three loop.interval_s (RULES G4)",
+            f"use {lease_min_s} or more",
         ),
         (
             exchange.stream_url is None or exchange.rest_url is not None or not _is_paper(settings),

@@ -5,6 +5,8 @@ Nothing is retried where the fate is unknown; the next tick looks (RULES C4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class KeeperError(Exception):
     """Base of every error the engine raises on purpose."""
@@ -47,7 +49,8 @@ class Indeterminate(KeeperError):
 class InvalidInput(KeeperError):
     """An input is wrong: names the field, the value and the remedy.
 
-    ``code`` is stable (contracts.md, error documents); ``exit_code`` is the process's.
+    ``code`` is stable (contracts.md, error documents); ``exit_code`` is the process's. ``others``
+    are further mistakes in the same input, each with code, field, message, value and remedy.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class InvalidInput(KeeperError):
         value: str | None = None,
         remedy: str | None = None,
         exit_code: int = 3,
+        others: tuple[Mapping[str, str | None], ...] = (),
     ) -> None:
         super().__init__(message)
+        self.others = others
         self.code = code
         self.message = message
         self.field = field

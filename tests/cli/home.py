@@ -54,13 +54,13 @@ class Home:
         assert list(elsewhere.iterdir()) == [], "a command must not write where it is called"
         return ran
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """Start a command that goes on; it ends with the test."""
+    def start(self, *words: object, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command that goes on, with more environment; it ends with the test."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("KEEPER")}
         child = subprocess.Popen(
             [sys.executable, "-m", "engine.cli.main", *map(str, words), "--config", self.config],
             cwd=self.folder,
-            env={**clean, "PYTHONPATH": str(ROOT), **self.secrets},
+            env={**clean, "PYTHONPATH": str(ROOT), **self.secrets, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

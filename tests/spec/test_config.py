@@ -442,3 +442,27 @@ def test_required_credentials_are_asked_for_with_a_remedy() -> None:
 
     assert caught.value.exit_code == 4
     assert "KEEPER_API_KEY" in str(caught.value.remedy)
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Unknown keys, secrets, values and contradictions: whoever mends it mends it once."""
+    text = (
+        "entry: {post_onyl: true, leave_distance_pct: 0.4}\n"
+        "exchange: {api_key: abc123}\n"
+        "decision: {stale_s: 1}\n"
+        "trailing: {trail_pct: 1}\n"
+    )
+
+    known = wrong(a_file(tmp_path, text))
+    worse = wrong(a_file(tmp_path, text + "loop: {interval_s: soon}\nticks: {record: some}\n"))
+
+    told = [(known.field, known.remedy), *((o["field"], o["remedy"]) for o in known.others)]
+    assert [field for field, _ in told] == [
+        *("entry.post_onyl", "exchange.api_key"),
+        *("entry.leave_distance_pct", "decision.stale_s"),
+    ]
+    assert all(remedy for _, remedy in told)
+    assert "did you mean entry.post_only?" in str(told[0][1])
+    assert "(use 0.60 or more)" in known.message
+    fields = [worse.field, *(other["field"] for other in worse.others)]
+    assert fields == ["entry.post_onyl", "exchange.api_key", "loop.interval_s", "ticks.record"]
