@@ -88,7 +88,7 @@ class AccountRoutes:
             }
         ]
 
-    def leverage_bracket(self, given: Parameters) -> list[Json]:
+    def leverage_bracket(self, given: Parameters) -> Json | list[Json]:
         """Tell the bracket table."""
         params.optional_symbol(given, self._symbol)
         table = [
@@ -102,7 +102,9 @@ class AccountRoutes:
             }
             for one in self._house.settings.brackets
         ]
-        return [{"symbol": self._symbol, "notionalCoef": 1.0, "brackets": table}]
+        row = {"symbol": self._symbol, "notionalCoef": 1.0, "brackets": table}
+        is_bare = "symbol" in given and self._house.switches.bracket_envelope == "object"
+        return row if is_bare else [row]
 
     def commission_rate(self, given: Parameters) -> Json:
         """Tell the fees."""

@@ -49,6 +49,7 @@ class AlgoBook:
         self._checks = AlgoChecks(house, book, self)
         book.moved = self.position_moved
         book.ended = self._child_ended
+        book.liquidated = self.liquidated
         switches = house.switches
         book.let_algo_speak(
             named=self.is_open if switches.client_id_namespaces == "one" else None,
@@ -279,6 +280,14 @@ class AlgoBook:
                     self.house.clock.later(lag, "algo_end", algo.algo_id)
                 else:
                     self._step(algo, Step.SYSTEM_END)
+
+    def liquidated(self, position_side: str) -> None:
+        """Let the liquidation take the reducing orders of its position too, where it does so."""
+        if self.house.switches.stops_after_liquidation == "stay":
+            return
+        for algo in list(self.open.values()):
+            if algo.position_side == position_side and algo.reduce_only:
+                self.run("algo_end", algo.algo_id)
 
     def _step(self, algo: AlgoOrder, step: Step) -> None:
         algo.status = next_status(algo.status, step)

@@ -64,7 +64,18 @@ class AlgoChecks:
                 raise refuse(Code.GTE_WHILE_FLAT)
             if house.faults.armed and house.faults.on_order("placement", terms.client_id, now):
                 raise refuse(Code.GTE_WHILE_FLAT)
-        elif terms.reduce_only and not held and switches.stop_while_flat == "refused":
+        elif terms.reduce_only:
+            self._reducing(terms, held)
+
+    def _reducing(self, terms: AlgoTerms, held: Decimal) -> None:
+        """Refuse a reduce-only quantity order where the service is said to (switches)."""
+        house, switches = self._house, self._house.switches
+        if not held:
+            if switches.stop_while_flat == "refused":
+                raise refuse(Code.REDUCE_ONLY)
+            return
+        opened = house.account.positions[terms.position_side].opened_at
+        if house.clock.now - opened < switches.reduce_only_sync_lag_ms:
             raise refuse(Code.REDUCE_ONLY)
 
     def _single_close(self, terms: AlgoTerms) -> None:

@@ -21,6 +21,7 @@ from engine.venue.funding import Funding
 from engine.venue.hands import Hands
 from engine.venue.house import API, EXCHANGE, House
 from engine.venue.limits import Limits
+from engine.venue.margin_call import MarginCalls
 from engine.venue.market_events import MarketEvents
 from engine.venue.market_routes import MarketRoutes
 from engine.venue.matching import RegularBook
@@ -51,6 +52,7 @@ class Venue:
 
     __slots__ = (
         "_feed",
+        "_margin_calls",
         "_market_events",
         "_next_point",
         "_routes",
@@ -77,6 +79,7 @@ class Venue:
         account_routes = AccountRoutes(house, self.book, self.algo)
         self.hands = Hands(house, self.book, self.algo, account_routes)
         self._market_events = MarketEvents(house.settings)
+        self._margin_calls = MarginCalls(house)
         self._routes = {
             **MarketRoutes(house, self.funding).table(),
             **TickerRoutes(house).table(),
@@ -278,6 +281,12 @@ class Venue:
                 settings.funding_rate,
             )
 
+    def next_due(self) -> int:
+        """Return when something next happens by itself, a time far away if nothing will."""
+        point_at = FAR if self._next_point is None else self._next_point.at_ms
+        timed_at = self.timed[0][0] if self.timed else FAR
+        return min(point_at, self.house.clock.next_due(), self.funding.due_at(), timed_at)
+
     def _pull(self) -> None:
         self._next_point = None if self._feed is None else next(self._feed, None)
 
@@ -331,6 +340,7 @@ class Venue:
             walk(self.book, self.algo, last_before, mark_before, point.quantity)
         if self.book.open:
             self.book.reserve()
+        self._margin_calls.look()
         for position in house.account.doomed(market.mark):
             forced.liquidate(house, self.book, position)
 

@@ -51,6 +51,7 @@ def liquidate(house: House, book: RegularBook, position: Position) -> None:
         account.book("INSURANCE_CLEAR", amount, house.clock.exchange, "INSURANCE_CLEAR")
         house.wallet_event("INSURANCE_CLEAR", amount)
         house.account_event("INSURANCE_CLEAR", (position,))
+    book.liquidated(position.side)
 
 
 def deleverage(house: House, book: RegularBook, position: Position) -> None:

@@ -39,7 +39,7 @@ class Funding:
 
     def due_at(self) -> int:
         """Return when the next funding is due on the venue's clock."""
-        return self.next_ms - self._house.clock.skew_ms
+        return self.next_ms - self._house.clock.skew_ms + self._house.switches.funding_lag_ms
 
     def charge(self) -> None:
         """Charge what is due now and step to the next hour."""

@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 class RegularBook:
     """All regular orders of the account, open and past, and its trades."""
 
-    __slots__ = ("_admission", "ended", "house", "moved", "open", "past")
+    __slots__ = ("_admission", "ended", "house", "liquidated", "moved", "open", "past")
 
     def __init__(self, house: House) -> None:
-        """Start empty; `moved` and `ended` are told of changed positions and finished children."""
+        """Start empty; others are told of moved and liquidated positions and ended children."""
         self.house = house
         self.open: dict[int, Order] = {}
         self.past = OrderHistory(house)
         self._admission = Admission(house, self)
         self.moved: Callable[[str], None] = _nobody
         self.ended: Callable[[Order], None] = _nobody
+        self.liquidated: Callable[[str], None] = _nobody
 
     # -- placing ---------------------------------------------------------------------------------
 

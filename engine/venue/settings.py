@@ -7,7 +7,7 @@ in the quote asset, quantities in the base asset, times in milliseconds of excha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,8 @@ def brackets(*rows: tuple[int, str, str]) -> tuple[Bracket, ...]:
         floor, ratio_before = D(cap), ratio
     return tuple(table)
 
+
+USUAL_LEVERAGE = 125
 
 BTCUSDT_BRACKETS = brackets(
     (125, "300000", "0.004"),
@@ -138,8 +140,9 @@ class VenueSettings:
 
     `touch_quantity` is the most that resting orders fill at one price point (None: all of it);
     `level_quantity` is what each price level offers a taker (None: the best price offers any
-    amount), levels being `level_ticks` apart. `keys` maps key to secret; None accepts any key, and
-    then signatures are not checked because no secret is known.
+    amount), levels being `level_ticks` apart. `margin_call_ratio` is the share of the margin
+    balance that maintenance margin takes when MARGIN_CALL is pushed. `keys` maps key to secret;
+    None accepts any key, and then signatures are not checked because no secret is known.
     """
 
     symbol: str = "BTCUSDT"
@@ -156,6 +159,7 @@ class VenueSettings:
     maker_rate: Decimal = D("0.0002")
     taker_rate: Decimal = D("0.0005")
     liquidation_fee: Decimal = D("0.012500")
+    margin_call_ratio: Decimal = D("0.8")
     funding_interval_ms: int = 8 * 3600 * 1000
     funding_rate: Decimal = D("0.0001")
     first_price: Decimal = D("90800")
@@ -175,3 +179,10 @@ class VenueSettings:
     log_reads: bool = True
     log_limit: int | None = None
     role_letters: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_ROLE_LETTERS))
+
+    def __post_init__(self) -> None:
+        """Let the switch say the highest leverage where the table has the usual one."""
+        first, wanted = self.brackets[0], int(self.switches.leverage_maximum)
+        if first.leverage_max == USUAL_LEVERAGE != wanted:
+            table = (replace(first, leverage_max=wanted), *self.brackets[1:])
+            object.__setattr__(self, "brackets", table)

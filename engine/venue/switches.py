@@ -124,6 +124,20 @@ class Switches:
         "what a private stream opened without `events` delivers",
         "4.2, open question 14",
     )
+    bracket_envelope: str = _switch(
+        "array|object", "leverageBracket of one symbol: a list of one, or the object alone", "5.4"
+    )
+    leverage_maximum: str = _switch(
+        "125|150", "the highest leverage of the first bracket", "7, open question 15"
+    )
+    forced_close_status: str = _switch(
+        "plain|named",
+        "whether pushes of forced closes say FILLED, or NEW_INSURANCE and NEW_ADL",
+        "4.4, 8",
+    )
+    stops_after_liquidation: str = _switch(
+        "stay|expired", "reduce-only quantity stops once their position was liquidated", "3.11"
+    )
     klines_maximum: str = _switch(
         "1500|1000", "the most rows klines gives, and what it is asked for", "5.1, open question 16"
     )
@@ -139,6 +153,11 @@ class Switches:
     gte_sync_lag_ms: int = _duration(
         0, "-4509 for this long after the fill that opened the position", "3.5, open question 13"
     )
+    reduce_only_sync_lag_ms: int = _duration(
+        0,
+        "a reduce-only quantity stop is refused for this long after the opening fill",
+        "3.9",
+    )
     child_sync_lag_ms: int = _duration(
         0,
         "a triggered reduce-only child finds no position for this long after the opening fill",
@@ -151,6 +170,9 @@ class Switches:
         0, "how long after flat the system expires closePosition orders", "3.7"
     )
     trigger_delay_ms: int = _duration(0, "time spent in TRIGGERING", "3.4")
+    funding_lag_ms: int = _duration(
+        0, "how long after its hour funding is charged, to what is open by then", "8"
+    )
     auto_cancel_stops_ms: int = _duration(
         0, "stops are cancelled by the system after this long (0: never)", "open question 20"
     )

@@ -23,7 +23,7 @@ Event = dict[str, object]
 class UserEvents:
     """The shapes of the user stream (exchange reference, sections 3.4 and 4.4)."""
 
-    __slots__ = ("_amount", "_asset", "_names_stop", "_price", "_symbol")
+    __slots__ = ("_amount", "_asset", "_names_force", "_names_stop", "_price", "_symbol")
 
     def __init__(self, settings: VenueSettings) -> None:
         """Take names and digits from the settings."""
@@ -31,6 +31,7 @@ class UserEvents:
         self._asset = settings.asset
         self._price = settings.instrument.price_precision
         self._amount = settings.instrument.quantity_precision
+        self._names_force = settings.switches.forced_close_status == "named"
         self._names_stop = settings.switches.child_original_type == "STOP_MARKET"
 
     def order(self, order: Order, what: str, now_ms: int, trade: Trade | None = None) -> Event:
@@ -47,7 +48,7 @@ class UserEvents:
             "ap": short(order.average, 5),
             "sp": plain(order.stop_price) if names_stop else "0",
             "x": what,
-            "X": order.status,
+            "X": self._status(order, what),
             "i": order.order_id,
             "l": fixed(trade.quantity if trade is not None else ZERO, self._amount),
             "z": fixed(order.executed, self._amount),
@@ -77,6 +78,11 @@ class UserEvents:
             event["N"] = self._asset
             event["n"] = fixed(trade.commission, 8)
         return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": order.updated_ms, "o": event}
+
+    def _status(self, order: Order, what: str) -> str:
+        if what != "CALCULATED" or not self._names_force:
+            return order.status
+        return "NEW_INSURANCE" if order.type == "LIQUIDATION" else "NEW_ADL"
 
     def trade_lite(self, order: Order, trade: Trade, now_ms: int) -> Event:
         """TRADE_LITE, which runs ahead of the full event of the same fill."""
@@ -186,6 +192,28 @@ class UserEvents:
             "T": now_ms,
             "ac": {"s": self._symbol, "l": leverage},
         }
+
+    def margin_call(
+        self, account: Account, positions: Sequence[Position], mark: Decimal, now_ms: int
+    ) -> Event:
+        """MARGIN_CALL for the positions whose margin runs out; a hint, not a promise."""
+        event: Event = {"e": "MARGIN_CALL", "E": now_ms}
+        if not account.isolated:
+            event["cw"] = short(account.cross_wallet, 8)
+        event["p"] = [
+            {
+                "s": self._symbol,
+                "ps": one.side,
+                "pa": fixed(one.quantity, self._amount),
+                "mt": "ISOLATED" if account.isolated else "CROSSED",
+                "iw": short(one.isolated_wallet, 8),
+                "mp": plain(mark),
+                "up": short(one.unrealized(mark), 8),
+                "mm": short(account.maintenance(one, mark), 8),
+            }
+            for one in positions
+        ]
+        return event
 
     @staticmethod
     def multi_assets(now_ms: int, *, on: bool) -> Event:
