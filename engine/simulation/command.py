@@ -11,8 +11,8 @@ from engine.domain.errors import KeeperError
 from engine.read.documents import Document
 from engine.simulation.campaign import run
 from engine.simulation.draw import PROFILES
+from engine.simulation.reach import VenueGone
 from engine.simulation.scenario import play_over_http, play_scenario
-from engine.simulation.wire import VenueGone
 from engine.venue.scenario import ScenarioError
 
 USAGE, CONFIG, UNREACHABLE = 2, 3, 5

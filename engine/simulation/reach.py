@@ -9,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.domain.numbers import ZERO
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.lanes import InlineLanes, Lanes
 from engine.simulation.session import Handle, VenueSession
+from engine.simulation.stream import PushStream, WorldStream
 from engine.venue.api import Venue
-from engine.venue.values import Push
+from engine.venue.values import Push, Reply
 
 KEY = "simulated-key"
 SECRET = "simulated-secret"  # noqa: S105 - opens nothing but a venue made for one life
 URL = "http://venue.invalid"
+
+
+class VenueGone(Exception):
+    """A served venue does not answer as it must; the life cannot be played on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,16 @@ class Reach(Protocol):
     def advance(self, now_ms: int) -> None:
         """Let the venue's time pass up to ``now_ms``."""
 
+    def next_due(self) -> int:
+        """Return when something next happens at the venue by itself."""
+
     def drain_pushes(self) -> list[Push]:
         """Take what the venue has to say on its streams."""
+
+    def stream(
+        self, symbol: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
+    ) -> WorldStream[Any]:
+        """Return the user stream of a keeper; a push travels ``travel_ms``."""
 
     def log(self) -> list[dict[str, object]]:
         """Return everything the venue noted."""
@@ -84,9 +97,23 @@ class ByCall:
         """Let the venue's time pass up to ``now_ms``."""
         self.venue.advance(now_ms)
 
+    def next_due(self) -> int:
+        """Return when something next happens at the venue by itself."""
+        return self.venue.next_due()
+
     def drain_pushes(self) -> list[Push]:
         """Take what the venue has to say on its streams."""
         return self.venue.drain_pushes()
+
+    def stream(
+        self, symbol: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
+    ) -> WorldStream[Any]:
+        """Return a stream that is given the venue's pushes."""
+
+        def request(verb: str, path: str) -> Reply:
+            return self.venue.handle(verb, path, "", "", KEY, now_ms())
+
+        return PushStream(symbol, request, wake, now_ms, travel_ms=travel_ms)
 
     def log(self) -> list[dict[str, object]]:
         """Return everything the venue noted."""

@@ -6,7 +6,7 @@ Fills, orders and the end are the venue's word; trades and stop levels are what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,6 +145,7 @@ class Staged:
     ) -> None:
         self.scenario = scenario
         self.start_ms = start_ms_of(scenario)
+        self.listeners: list[Callable[[TickReport], None]] = []
         self._refusals: list[Document] = []
         self.world = World(
             venue_of(scenario, self.start_ms) if reach is None else reach,
@@ -154,6 +155,7 @@ class Staged:
             interval_ms=int(settings.loop.interval_s * 1000),
             listener=self._listen,
             shelf=shelf,
+            streams=scenario.stream,
         )
         moments = moments_of(scenario, start_of(scenario))
         if reach is not None:
@@ -169,6 +171,8 @@ class Staged:
             {"code": str(r.code), "file": r.file_name, "message": r.message}
             for r in report.situation.inbox.refusals
         )
+        for listener in self.listeners:
+            listener(report)
 
     def document(self) -> Document:
         """Return what became of it, and how that differs from what the file expects."""

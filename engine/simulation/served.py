@@ -19,8 +19,8 @@ from typing import IO
 
 from engine.exchange.binance.client import BinanceAccess
 from engine.read.documents import moment_of
-from engine.simulation.reach import KEY, SECRET
-from engine.simulation.wire import ByWire, VenueGone
+from engine.simulation.reach import KEY, SECRET, VenueGone
+from engine.simulation.wire import ByWire
 
 READY_S = 30.0
 ENDED_S = 10.0

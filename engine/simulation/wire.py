@@ -21,16 +21,13 @@ from engine.domain.numbers import ZERO
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.lanes import Call, LanePool, Unfinished
 from engine.simulation.mortality import Killed
-from engine.simulation.reach import Passage
+from engine.simulation.reach import Passage, VenueGone
+from engine.simulation.socket_stream import SocketStream
 from engine.venue.values import DELAY_HEADER, Push
 
 ADMIN_PATIENCE_S = 20.0
 
 T = TypeVar("T")
-
-
-class VenueGone(Exception):
-    """The served venue does not answer as it must; the life cannot be played on."""
 
 
 class AdminLine:
@@ -72,6 +69,8 @@ class ByWire:
         self._access = access
         self._admin = AdminLine(admin_url)
         self._told_ms = 0
+        self._pushes = 0
+        self._stream: SocketStream | None = None
 
     def access(self, symbol: str) -> BinanceAccess:
         """Return where the venue is and with which key."""
@@ -89,9 +88,29 @@ class ByWire:
             self._admin.call("clock", {"at_ms": now_ms})
             self._told_ms = now_ms
 
+    def next_due(self) -> int:
+        """Return when something next happens at the venue by itself."""
+        return int(self._admin.call("clock")["next_ms"])
+
     def drain_pushes(self) -> list[Push]:
-        """Return nothing: the venue sends them to its sockets itself."""
-        return []
+        """Return when the venue sent what it sent to its private sockets; they carry the rest."""
+        if self._stream is None:
+            return []
+        sent = self._sent()
+        self._pushes += len(sent)
+        return [Push("user", at_ms, {}) for at_ms in sent]
+
+    def stream(
+        self, _: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
+    ) -> SocketStream:
+        """Return a stream over real sockets."""
+        self._pushes += len(self._sent())  # what a dead keeper's sockets were sent
+        self._stream = SocketStream(self._access, wake, now_ms, travel_ms=travel_ms)
+        return self._stream
+
+    def _sent(self) -> list[int]:
+        sent: list[int] = self._admin.call(f"pushes?after={self._pushes}")["at_ms"]
+        return sent
 
     def log(self) -> list[dict[str, object]]:
         """Return everything the venue noted."""

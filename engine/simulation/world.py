@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from engine.domain.drift import DriftKind
 from engine.domain.limits import Limits
 from engine.domain.terms import Rights
 from engine.exchange.binance.adapter import BinanceExchange
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.gateway import Gateway
-from engine.exchange.port import Usage
+from engine.exchange.port import NOTHING_HEARD, Usage
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Tenure
 from engine.loop import pace_ms
 from engine.simulation.mortality import Killed, Mortality, MortalStore, count_statements
 from engine.simulation.reach import ByCall, Passage, Reach
+from engine.simulation.stream import WorldStream
 from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import TickReport
@@ -52,7 +55,7 @@ class Clock:
 class World:
     """One venue, one keeper, one clock."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a world is made of
         self,
         venue: Venue | Reach,
         inbox: Path,
@@ -63,10 +66,12 @@ class World:
         latency_ms: int = 20,
         listener: Callable[[TickReport], None] | None = None,
         shelf: Path | None = None,
+        streams: bool = False,
     ) -> None:
         """Put a keeper beside ``venue``; it reads decisions from the folder ``inbox``.
 
-        ``latency_ms`` is the round trip of one burst of requests. The store is in memory, or a
+        ``latency_ms`` is the round trip of one burst of requests; half of it is how long a push
+        travels, where the keeper has its user stream (``streams``). The store is in memory, or a
         file in the folder ``shelf``.
         """
         self.reach: Reach = ByCall(venue) if isinstance(venue, Venue) else venue
@@ -84,6 +89,9 @@ class World:
         self._shelf = shelf
         self._stores = 0
         self._listener = listener
+        self._streams = streams
+        self._stream: WorldStream[Any] | None = None
+        self._reasons: list[str] = []
         self._spent = 0
         self._in_a_row = 0
         self._due_ms = start_ms
@@ -111,7 +119,7 @@ class World:
         access = self.reach.access(self.limits.symbol)
         passage = Passage(
             now_ms=self.clock.read,
-            pause=self.clock.pass_ms,
+            pause=self._pause,
             latency_ms=self.latency_ms,
             begin=self._begin_request,
             end=self.mortality.end,
@@ -128,7 +136,8 @@ class World:
                 limits=self.limits,
                 patience_ms=PATIENCE_MS,
                 tenure=self._renewed,
-                is_stream_up=lambda: False,
+                is_stream_up=lambda: self._stream is not None and self._stream.is_up,
+                hear=lambda: NOTHING_HEARD if self._stream is None else self._stream.heard(),
                 note=self.notes.append,
                 spool=self._spool,
             )
@@ -158,6 +167,7 @@ class World:
             return
         self.kills += 1
         self._count_requests()
+        self._end_stream()
         self.keeper = None
         self.mortality.spare()
         self.statements.spare()
@@ -199,13 +209,13 @@ class World:
         None: no tick, because none is due yet or nobody lives, or because the keeper died in it.
         """
         keeper = self.keeper
-        if keeper is None or self._due_ms >= until_ms:
-            self._pass_to(until_ms)
+        self._pass_to(until_ms if keeper is None else min(self._due_ms, until_ms))
+        if keeper is None or (self._due_ms >= until_ms and not self._reasons):
             return None
-        self._pass_to(self._due_ms)
         started_ms = self.clock.now_ms
+        reasons, self._reasons = tuple(dict.fromkeys(self._reasons)) or ("interval",), []
         try:
-            report = keeper.tick(("interval",))
+            report = keeper.tick(reasons)
         except Killed:
             self.ticks += 1
             self.die()
@@ -216,16 +226,61 @@ class World:
         pace = pace_ms(report, self.interval_ms, self._in_a_row)
         self._in_a_row = self._in_a_row + 1 if pace == 0 else 0
         self._due_ms = max(started_ms + pace, self.clock.now_ms + 1)
+        if self._streams:
+            self._tend_stream(report)
         self._pass_to(min(self._due_ms, until_ms))
         return report
 
     def _pass_to(self, now_ms: int) -> None:
-        """Let time pass up to ``now_ms``, never back."""
-        self.clock.now_ms = max(now_ms, self.clock.now_ms)
+        """Let time pass up to ``now_ms``, never back; or only until the stream wakes the loop."""
+        if self._stream is None:
+            self.clock.now_ms = max(now_ms, self.clock.now_ms)
+            self._happen()
+            return
+        self._happen()
+        while not self._reasons and self.clock.now_ms < now_ms:
+            due_ms = min(now_ms, self._stream.next_ms(), self.reach.next_due())
+            self.clock.now_ms = max(due_ms, self.clock.now_ms + 1)
+            self._happen()
+
+    def _pause(self, pause_ms: int) -> None:
+        """Let a burst of requests take its time; what is pushed meanwhile is heard."""
+        self.clock.pass_ms(pause_ms)
+        if self._stream is not None:
+            self._happen()
+
+    def _happen(self) -> None:
+        """Let happen what others, the venue and the stream have for this moment."""
+        now_ms = self.clock.now_ms
         if self.meanwhile is not None:
-            self.meanwhile(self.clock.now_ms)
-        self.reach.advance(self.clock.now_ms)
-        self.reach.drain_pushes()
+            self.meanwhile(now_ms)
+        self.reach.advance(now_ms)
+        pushes = self.reach.drain_pushes()
+        if self._stream is not None:
+            self._stream.take(pushes)
+            self._stream.pass_to(now_ms)
+
+    def _tend_stream(self, report: TickReport) -> None:
+        """Connect after the first tick, and anew where the stream stands and tells nothing."""
+        if self._stream is None:
+            self._stream = self.reach.stream(
+                self.limits.symbol,
+                self._wake,
+                self.clock.read,
+                travel_ms=self.latency_ms // 2,
+            )
+            self._stream.pass_to(self.clock.now_ms)
+        elif any(drift.kind is DriftKind.STREAM_SILENT for drift in report.drifts):
+            self._stream.rebuild()
+
+    def _wake(self, reason: str) -> None:
+        """Let the next tick come at once."""
+        self._reasons.append(reason)
+
+    def _end_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream, self._reasons = None, []
 
     def _handle(
         self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
@@ -244,6 +299,7 @@ class World:
 
     def close(self) -> None:
         """End the world."""
+        self._end_stream()
         self._count_requests()
         self.store.close()
 

@@ -154,8 +154,9 @@ class WrittenKill:
 class Scenario:
     """A whole file, checked; everything in it is ordered by time.
 
-    `touch_quantity` is the most that resting orders fill at one price (None: all of it). `expect`
-    holds what must be found: of a mapping the keys it names, of a list every item in its order.
+    `touch_quantity` is the most that resting orders fill at one price (None: all of it); `stream`
+    says whether the keeper has its user stream. `expect` holds what must be found: of a mapping the
+    keys it names, of a list every item in its order.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Scenario:
     start: datetime | None = None
     feed_step_ms: int | None = None
     touch_quantity: Decimal | None = None
+    stream: bool = False
 
     @property
     def start_price(self) -> Decimal:

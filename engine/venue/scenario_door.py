@@ -152,6 +152,7 @@ class _File(_Strict):
     start: AwareDatetime | None = None
     feed_step: Annotated[Seconds, Field(gt=0)] | None = None
     touch_quantity: Quantity | None = None
+    stream: bool = False
 
 
 _MODELS: Mapping[str, type[BaseModel]] = {
@@ -236,6 +237,7 @@ def _as_value(parsed: _File, name: str, file: str) -> Scenario:
         start=start,
         feed_step_ms=None if parsed.feed_step is None else _ms(parsed.feed_step),
         touch_quantity=parsed.touch_quantity,
+        stream=parsed.stream,
     )
 
 

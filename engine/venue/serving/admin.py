@@ -71,6 +71,7 @@ class AdminDesk:
             ("POST", "faults"): self._inject,
             ("DELETE", "faults"): self._clear_faults,
             ("POST", "hand"): self._hand,
+            ("GET", "clock"): self._clock_now,
             ("POST", "clock"): self._set_clock,
             ("POST", "latency"): self._set_latency,
             ("POST", "force"): self._force,
@@ -92,13 +93,15 @@ class AdminDesk:
         name = request.path.removeprefix(PREFIX).strip("/")
         if (request.method, name) == ("GET", "log"):
             return self._log(request.query)
+        if (request.method, name) == ("GET", "pushes"):
+            return self._pushes(request.query)
         call = self._calls.get((request.method, name))
         if call is None:
             known = ", ".join(sorted(f"{verb} {path}" for verb, path in self._calls))
             raise AdminRefusal(
                 "venue_unknown_call",
                 f"there is no {request.method} {request.path}",
-                remedy=f"known are GET log, {known}",
+                remedy=f"known are GET log, GET pushes, {known}",
             )
         return await call(_parsed(await request.text()))
 
@@ -110,18 +113,19 @@ class AdminDesk:
             "served": dict(self._served()),
         }
 
-    def _log(self, query: Mapping[str, str]) -> Answer:
-        after = query.get("after", "0")
-        if not after.isdigit():
-            raise AdminRefusal(
-                "venue_bad_value",
-                "after is not a sequence number",
-                field="after",
-                value=after,
-                remedy="give the last sequence number you have, 0 for all",
-            )
+    async def _clock_now(self, _: object) -> Answer:
         self._advance()
-        return {"after": int(after), "entries": self._venue.log_after(int(after))}
+        return {"now_ms": self._clock.now_ms(), "next_ms": self._venue.next_due()}
+
+    def _pushes(self, query: Mapping[str, str]) -> Answer:
+        after = _after(query)
+        self._advance()
+        return {"after": after, "at_ms": self._hub.sent_after(after)}
+
+    def _log(self, query: Mapping[str, str]) -> Answer:
+        after = _after(query)
+        self._advance()
+        return {"after": after, "entries": self._venue.log_after(after)}
 
     async def _price(self, body: object) -> Answer:
         fields = _object(body, "price", known=("last", "mark", "quantity"))
@@ -207,6 +211,19 @@ class AdminDesk:
     def _advance(self) -> None:
         self._venue.advance(self._clock.now_ms())
         self._changed()
+
+
+def _after(query: Mapping[str, str]) -> int:
+    after = query.get("after", "0")
+    if not after.isdigit():
+        raise AdminRefusal(
+            "venue_bad_value",
+            "after is not a sequence number",
+            field="after",
+            value=after,
+            remedy="give the last sequence number you have, 0 for all",
+        )
+    return int(after)
 
 
 def _document(status: int, answer: Answer) -> web.Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ PING_S = 180.0
 LIFE_S = 24 * 3600.0
 UNSENT_LIMIT = 20_000
 """Messages a socket may leave unread before it is cut off."""
+
+SENT_KEPT = 10_000
+"""User events whose moment is remembered for whoever plays a life in virtual time."""
 
 ROUTES = ("private", "public", "market")
 _SPEEDS = ("100ms", "250ms", "500ms")
@@ -66,6 +70,8 @@ class StreamHub:
         self._live_key = live_key
         self._listeners: list[Listener] = []
         self._closing: asyncio.Task[int] | None = None
+        self._sent_ms: deque[int] = deque(maxlen=SENT_KEPT)
+        self._sent = 0
 
     @property
     def listening(self) -> int:
@@ -75,8 +81,13 @@ class StreamHub:
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Accept one socket and keep it until it ends."""
         listener = _listener(request)
-        await listener.web_socket.prepare(request)
+        # Before it is told that it is accepted: from then on it must miss nothing.
         self._listeners.append(listener)
+        try:
+            await listener.web_socket.prepare(request)
+        except BaseException:
+            self._listeners.remove(listener)
+            raise
         sender = asyncio.create_task(self._send(listener))
         end = asyncio.get_running_loop().call_later(LIFE_S, lambda: _abort(request))
         try:
@@ -89,17 +100,29 @@ class StreamHub:
                 await sender
         return listener.web_socket
 
+    def sent_after(self, number: int) -> list[int]:
+        """Return when user events, and the end of all sockets, went out after the first so many.
+
+        Only the last of them are remembered.
+        """
+        missed = self._sent - len(self._sent_ms)
+        return list(self._sent_ms)[max(number - missed, 0) :]
+
     def publish(self, pushes: Iterable[Push]) -> None:
         """Queue each push for every listener it is meant for."""
         for push in pushes:
             if not self._listeners:
                 return
             if push.stream == SOCKETS:
+                self._note(push)
                 self._closing = asyncio.get_running_loop().create_task(self.close_all())
                 continue
             texts: dict[tuple[str, bool], str] = {}
             for listener in tuple(self._listeners):
-                for name in self._names(listener, push):
+                names = self._names(listener, push)
+                if names and push.stream == "user":
+                    self._note(push)
+                for name in names:
                     form = (name, listener.wrapped)
                     if form not in texts:
                         texts[form] = _text(push.event, *form)
@@ -109,10 +132,14 @@ class StreamHub:
         """Close every socket and return how many there were."""
         listeners = tuple(self._listeners)
         for listener in listeners:
-            with suppress(ConnectionError, TimeoutError):
+            with suppress(ConnectionError, TimeoutError, RuntimeError):  # or it is not open yet
                 async with asyncio.timeout(1):
                     await listener.web_socket.close(code=code, drain=False)
         return len(listeners)
+
+    def _note(self, push: Push) -> None:
+        self._sent += 1
+        self._sent_ms.append(push.at_ms)
 
     def _names(self, listener: Listener, push: Push) -> list[str]:
         """Name the subscriptions of `listener` that this push answers."""
