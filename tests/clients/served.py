@@ -81,6 +81,16 @@ class Served:
         for last in prices:
             self.admin("POST", "price", {"last": last})
 
+    def called(self) -> set[str]:
+        """Return every call that was answered with success, without its version."""
+        entries = self.admin("GET", "log?after=0")["entries"]
+        assert isinstance(entries, list)
+        return {
+            f"{one['verb']} {one['path'].split('/', 3)[3]}"
+            for one in entries
+            if one["kind"] == "request" and one["status"] == 200
+        }
+
     def leftovers(self) -> dict[str, object]:
         """Return what stands: positions that are open and everything that rests."""
         state = self.admin("GET", "state")

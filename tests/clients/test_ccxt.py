@@ -89,6 +89,8 @@ def test_it_reads_the_account_and_sets_it_up(exchange: Any) -> None:
         for method in ("account", "positionRisk"):
             held = exchange.fetch_positions([PAIR], {**version, "method": method})
             assert [(one["side"], one["contracts"]) for one in held] == [("long", 0.01)]
+    for balances in (exchange.fapiprivatev2_get_balance(), exchange.fapiprivatev3_get_balance()):
+        assert [one["asset"] for one in balances] == ["USDT"]
     held = exchange.fetch_positions([PAIR], {"method": "positionRisk"})[0]
     assert (held["entryPrice"], held["marginMode"]) == (90800.1, "cross")
     exchange.create_order(PAIR, "market", "sell", 0.01, None, {"reduceOnly": True})
@@ -285,6 +287,7 @@ class _Watch:
                 await asyncio.gather(*watchers)
                 ticking.cancel()
             await order(PAIR, "market", "sell", 0.01, None, {"reduceOnly": True})
+            await self.exchange.keep_alive_listen_key({"type": "future"})
         finally:
             for one in watchers:
                 one.cancel()

@@ -1,4 +1,4 @@
-"""python-binance trades a whole session on the venue: two clients, two socket managers."""
+"""python-binance trades a whole session on the venue: two clients, each with a socket manager."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,14 +31,55 @@ def pointed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ReconnectingWebsocket, "TIMEOUT", 1)
 
 
-@pytest.fixture
-def client(venue: Served, pointed: None) -> Iterator[Client]:
-    """Give the synchronous client; making it pings the spot API."""
-    one = Client(KEY, SECRET, requests_params={"timeout": 20})
-    one.session.trust_env = False
+class Awaited:
+    """The asynchronous client behind the names of the synchronous one: each call is awaited."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._client = self._loop.run_until_complete(AsyncClient.create(KEY, SECRET))
+
+    def use_secret(self, secret: str) -> None:
+        """Sign with something else from now on."""
+        self._client.API_SECRET = secret
+
+    def close(self) -> None:
+        """End the session and its loop."""
+        self._loop.run_until_complete(self._client.close_connection())
+        self._loop.close()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(**given: Any) -> Any:
+            return self._loop.run_until_complete(method(**given))
+
+        return call
+
+
+class Direct(Client):
+    """The synchronous client; making it pings the spot API."""
+
+    def use_secret(self, secret: str) -> None:
+        """Sign with something else from now on."""
+        self.API_SECRET = secret
+
+    def close(self) -> None:
+        """End the session and the loop it made."""
+        self.close_connection()
+        self.loop.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def client(request: pytest.FixtureRequest, venue: Served, pointed: None) -> Iterator[Any]:
+    """Give one client after the other: both trade the same session."""
+    one: Any
+    if request.param == "async":
+        one = Awaited()
+    else:
+        one = Direct(KEY, SECRET, requests_params={"timeout": 20})
+        one.session.trust_env = False
     yield one
-    one.close_connection()
-    one.loop.close()
+    one.close()
 
 
 def code_of(caught: pytest.ExceptionInfo[BinanceAPIException]) -> int:
@@ -46,7 +87,7 @@ def code_of(caught: pytest.ExceptionInfo[BinanceAPIException]) -> int:
     return int(caught.value.code)
 
 
-def test_the_client_reads_the_market(client: Client) -> None:
+def test_the_client_reads_the_market(client: Any) -> None:
     info = client.futures_exchange_info()
     assert [one["symbol"] for one in info["symbols"]] == [SYMBOL]
     assert client.futures_ping() == {}
@@ -62,7 +103,7 @@ def test_the_client_reads_the_market(client: Client) -> None:
     client.futures_funding_rate(symbol=SYMBOL)
 
 
-def test_the_client_reads_the_account_and_sets_it_up(client: Client) -> None:
+def test_the_client_reads_the_account_and_sets_it_up(client: Any) -> None:
     assert client.futures_change_leverage(symbol=SYMBOL, leverage=5)["leverage"] == 5
     client.futures_change_margin_type(symbol=SYMBOL, marginType="ISOLATED")
     with pytest.raises(BinanceAPIException) as caught:
@@ -92,7 +133,7 @@ def test_the_client_reads_the_account_and_sets_it_up(client: Client) -> None:
     assert client.futures_position_information(symbol=SYMBOL) == []
 
 
-def test_its_regular_orders_live_their_lives(client: Client, venue: Served) -> None:
+def test_its_regular_orders_live_their_lives(client: Any, venue: Served) -> None:
     """Bodies on POST, PUT and DELETE, Python's True and False, batches as it encodes them."""
     limit = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
     order = client.futures_create_order(
@@ -136,7 +177,7 @@ def test_its_regular_orders_live_their_lives(client: Client, venue: Served) -> N
     assert kinds >= {"COMMISSION", "REALIZED_PNL"}
 
 
-def test_its_conditional_orders_live_their_lives(client: Client, venue: Served) -> None:
+def test_its_conditional_orders_live_their_lives(client: Any, venue: Served) -> None:
     """The five types go to the algo endpoint by themselves; one fires and closes the position."""
     create = client.futures_create_order
     create(symbol=SYMBOL, side="BUY", type="MARKET", quantity="0.020")
@@ -193,8 +234,19 @@ def test_its_conditional_orders_live_their_lives(client: Client, venue: Served) 
     assert {one["algoStatus"] for one in history} == {"CANCELED", "FINISHED"}
 
 
-def test_a_wrong_secret_is_refused(client: Client) -> None:
-    client.API_SECRET = KEY
+def test_the_listen_key_lives_and_dies(client: Any) -> None:
+    """One key at a time, the same as long as it lives."""
+    key = client.futures_stream_get_listen_key()
+    assert client.futures_stream_get_listen_key() == key
+    client.futures_stream_keepalive(listenKey=key)
+    client.futures_stream_close(listenKey=key)
+    with pytest.raises(BinanceAPIException) as caught:
+        client.futures_stream_keepalive(listenKey=key)
+    assert code_of(caught) == -1125
+
+
+def test_a_wrong_secret_is_refused(client: Any) -> None:
+    client.use_secret(KEY)
 
     with pytest.raises(BinanceAPIException) as caught:
         client.futures_account()
@@ -278,7 +330,8 @@ _ENDS = {
 }
 
 
-def test_the_threaded_manager_listens(client: Client, venue: Served) -> None:
+@pytest.mark.parametrize("client", ["sync"], indirect=True)
+def test_the_threaded_manager_listens(client: Any, venue: Served) -> None:
     """Once, and bounded: it starts by itself against the spot paths, and it can be stopped."""
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
     manager = ThreadedWebsocketManager(KEY, SECRET)
