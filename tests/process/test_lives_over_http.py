@@ -18,8 +18,10 @@ from tests.schemas import validate
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "scenarios"
 SAMPLE = (
-    "c1_lists_forget_for_minutes",
+    "c1_one_list_forgets_for_a_moment",
     "e5_cancel_reply_lost",
+    "e9_stop_follows_the_pushed_fill",
+    "e9_stream_comes_back_before_the_fill",
     "entry_executes_late",
     "f8_staircase_of_pivots",
     "forced_liquidation",
@@ -29,7 +31,8 @@ SAMPLE = (
     "lost_store_half_filled",
     "rate_limited_while_open",
 )
-"""Lost replies, silence, lists that forget, refusals, hands, deaths, a lost store, forced ends."""
+"""Lost replies, silence, lists that forget, refusals, hands, deaths, a lost store, forced ends; the
+user stream, and its end."""
 
 UNEQUAL: dict[str, str] = {}
 """Lives that cannot go the same over HTTP, and why: none."""

@@ -20,7 +20,6 @@ from engine.domain.limits import Limits
 from engine.domain.order import Order
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Fate, Phase, Side
-from engine.keeper import Keeper
 from engine.plan.gates import judge, planned_entry
 from engine.plan.planner import make_plan
 from engine.read.documents import moment_of
@@ -235,13 +234,6 @@ DECISION = {
 }
 
 
-class StreamingWorld(World):
-    """A world whose keeper has its user stream."""
-
-    def _born(self) -> Keeper:
-        return Keeper(replace(super()._born()._parts, is_stream_up=lambda: True))
-
-
 class Account:
     """A keeper beside a venue whose account takes no stop while flat."""
 
@@ -252,8 +244,13 @@ class Account:
             switches=Switches(stop_while_flat="refused"), market_streams=(), log_reads=False
         )
         self.venue = Venue(settings, now_ms=START_MS)
-        self.world = StreamingWorld(
-            self.venue, folder, Limits(), start_ms=START_MS, listener=self.reports.append
+        self.world = World(
+            self.venue,
+            folder,
+            Limits(),
+            start_ms=START_MS,
+            listener=self.reports.append,
+            streams=True,
         )
 
     def decide(self) -> None:
@@ -285,7 +282,7 @@ def test_the_account_that_refuses_is_found_out_and_then_traded(tmp_path: Path) -
         windows = naked_windows(history)
         assert account.phase() is Phase.OPEN
         assert len(windows) == 1
-        assert windows[0].duration_ms <= 1_000 + 3 * account.world.latency_ms
+        assert windows[0].duration_ms <= 1.3 * account.world.latency_ms
         assert never_widened(history).findings == executed_once(history).findings == ()
         refused = [
             o.code
