@@ -118,6 +118,11 @@ lives: ## every written life with the venue served over HTTP: the same documents
 	@KEEPER_LIVES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/process/test_lives_over_http.py
 	$(call next,switches)
 
+crashes: ## a whole life killed at every call and every statement, with and without its store
+	@requirements/install.sh dev
+	@$(BIN)/python -m tests.recovery.crashes --jobs $(JOBS)
+	$(call next,switches)
+
 bench: ## the figures of var/bench.json
 	@requirements/install.sh dev
 	@mkdir -p var

@@ -89,6 +89,7 @@ def fold_entry(ledger: Ledger, observation: Observation, limits: Limits) -> Ledg
         life,
         entry_commission=sum((_cost_of(f, observation, limits) for f in entered), ZERO),
         entered_quantity=sum((f.quantity for f in entered), ZERO),
+        opened_ms=_opened_ms(life, entered),
     )
     if ledger.entries_are_final and life.quantity > 0:
         tp1 = ledger.of_life(OrderRole.TP1)
@@ -100,6 +101,15 @@ def fold_entry(ledger: Ledger, observation: Observation, limits: Limits) -> Ledg
         if life.tp1_done_ms is None and taken > 0 and all(o.status.is_final for o in tp1):
             life = replace(life, tp1_done_ms=now_ms)
     return ledger.with_life(life)
+
+
+def _opened_ms(life: Life, entered: list[Fill]) -> int | None:
+    """Return when the life was opened: one that was found again is told by its own trades (B4)."""
+    first = entered[0] if entered else None
+    own_id = None if first is None else first.own_id
+    if first is None or own_id is None or own_id.generation != life.generation:
+        return life.opened_ms
+    return first.at_ms if life.origin is Origin.IMPORTED else life.opened_ms
 
 
 def _cost_of(fill: Fill, observation: Observation, limits: Limits) -> Decimal:

@@ -120,11 +120,11 @@ def _import(
     tp1 = [o for o in own if o.generation == generation and o.role is OrderRole.TP1]
     runner = _runner(own, generation)
     taken = any(o.quantity_filled > 0 for o in tp1)
-    opened_ms = min((o.intended_ms for o in entries), default=observation.now_ms)
+    # When it was opened its trades tell (``fold_entry``); an entry may have rested for long before.
     return Life(
         generation=generation,
         decision_id=stops[0].id.decision_hash,
-        decision_made_ms=opened_ms,
+        decision_made_ms=min((o.intended_ms for o in entries), default=observation.now_ms),
         origin=Origin.IMPORTED,
         side=side,
         armed_ms=min(o.intended_ms for o in (*stops, *entries)),
@@ -140,7 +140,7 @@ def _import(
         stop_reason="imported",
         quantity=read.quantity,
         entry_price=read.entry_price,
-        opened_ms=opened_ms,
+        opened_ms=observation.now_ms,
         tp1_done_ms=observation.now_ms if taken else None,
     )
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -74,13 +73,13 @@ def _mortal(
 ) -> Callable[Concatenate[MortalStore, P], T]:
     """Return the store's method as a call that may be the last."""
 
-    @wraps(method)
-    def call(self: MortalStore, *args: P.args, **named: P.kwargs) -> T:
+    def call(self: MortalStore, /, *args: P.args, **named: P.kwargs) -> T:
         self.mortality.begin("store", method.__name__)
         result = method(self, *args, **named)
         self.mortality.end()
         return result
 
+    call.__doc__ = method.__doc__
     return call
 
 

@@ -81,7 +81,7 @@ def changes(before: Ledger, after: Ledger) -> Changes:
     past, past_gone = _moved(before.past, after.past, _past_key)
     by_class: dict[ActionClass, list[Entry[Order]]] = {}
     for entry in orders:
-        by_class.setdefault(entry.value.action_class, []).append(entry)
+        by_class.setdefault(_class_of(entry.value), []).append(entry)
     life_was = _same_life(before, after.life)
     return Changes(
         scalars=_scalars(before) != _scalars(after),
@@ -128,6 +128,15 @@ def _moved(
         if place != index or was is None or not is_same(was, item):
             changed.append(Entry(item, index, was))
     return changed, list(places)
+
+
+def _class_of(order: Order) -> ActionClass:
+    """Return with which class an order is committed.
+
+    A stop goes with its level and its life, whatever asked for it: after a crash between two
+    transactions the level would bind (RULES F3) while nothing carries it, and the life be empty.
+    """
+    return ActionClass.PROTECT if order.role.is_stop else order.action_class
 
 
 def _is_merely_seen(was: Order, order: Order) -> bool:

@@ -79,6 +79,7 @@ def after_tp1(price: str, side: Side = LONG, **changes: Any) -> Situation:
         side=side,
         base_quantity=d("0.013"),
         entry_commission=d("0.013") * on(side, "90743.3") * d("0.0002"),
+        entered_quantity=d("0.013"),
         tp1_done_ms=NOW - 300,
         is_trailing_enabled=False,
     )
@@ -93,6 +94,29 @@ def test_the_stop_moves_to_breakeven_after_tp1(side: Side, level: str) -> None:
 
     assert [(t.trigger_price, t.quantity) for t in placed(plan)] == [(d(level), d("0.007"))]
     assert plan.ledger.levels[-1].reason == "breakeven"
+
+
+TOLD = table("""
+told   done_ms  level    why
+0.013  300      90806.9  every trade of the entry is known
+0      300      none     none is: after a lost store they come with the next look
+0.008  9999     none     the list of trades lags
+0.008  10000    90806.9  what was accepted is visible by then (RULES B3 b)
+""")
+
+
+@pytest.mark.parametrize("row", TOLD, ids=ids(TOLD))
+def test_breakeven_waits_a_moment_for_the_entrys_trades(row: list[str]) -> None:
+    """RULES F5: laid without the entry's fees it would be too loose, and moved a tick later."""
+    told, done_ms, level, _ = row
+    ready = after_tp1("91500").life
+    life = replace(ready, entered_quantity=d(told), tp1_done_ms=NOW - int(done_ms))
+    life = replace(life, entry_commission=d(told) * d("90743.3") * d("0.0002"))
+
+    plan = make_plan(after_tp1("91500", life=life))
+
+    expected = [] if level == "none" else [d(level)]
+    assert [t.trigger_price for t in placed(plan, PRIMARY)] == expected
 
 
 def test_before_tp1_nothing_moves() -> None:

@@ -31,6 +31,8 @@ from tests.builders import (
     REJECTED,
     SHORT,
     TP1,
+    a_candle,
+    a_fill,
     a_filled_entry,
     a_floor,
     a_ledger,
@@ -106,6 +108,43 @@ def test_ours_is_imported_with_its_tightest_level(side: Side) -> None:
     assert life.decision_id == "7f3aq2"
     assert [x.generation for x in ledger.past] == []
     assert ledger.history_read_ms == NOW
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_an_imported_life_was_opened_by_its_first_trade(side: Side) -> None:
+    """RULES B4, F8: prices from before it are none of the position's, however long it waited.
+
+    The entry rested for minutes at a better price than was ever reached again: a best price taken
+    from there would pull the stop far too close.
+    """
+    entry = a_filled_entry(side=side, price=on(side, "90743.3"), intended_ms=NOW - 600_000)
+    others = [replace(o, intended_ms=NOW - 600_000) for o in the_lost(side)[1:]]
+    look = lost(entry, *others, side=side, quantity="0.007")
+    high, low = sorted((on(side, 91_900), on(side, 91_800)), reverse=True)
+    before = replace(a_candle(low, -5), high=high, low=low)
+    candles = Fact((before, a_candle(on(side, 90_760), 0)), NOW)
+    ledger, found = imported(replace(look, candles=candles))
+
+    fills = (
+        a_fill(side=side, quantity="0.008", price=on(side, "90743.3"), at_ms=NOW - 60_000),
+        a_fill(side=side, quantity="0.005", number=2, at_ms=NOW - 30_000),
+    )
+    _, told = imported(replace(look, candles=candles, fills=Fact(fills, NOW)), ledger)
+
+    assert (found.decision_made_ms, found.opened_ms) == (NOW - 600_000, NOW)
+    assert told.opened_ms == NOW - 60_000
+    assert found.best_price == told.best_price == on(side, 90_760)
+
+
+def test_somebody_elses_trades_do_not_open_ours() -> None:
+    """RULES G1, B4: what an operator traded before our entry is no part of the life."""
+    look = lost(*the_lost(), quantity="0.007")
+    ledger, _ = imported(look)
+    theirs = replace(a_fill(at_ms=NOW - 60_000), client_id="web_1", exchange_order_id="77")
+
+    _, told = imported(replace(look, fills=Fact((theirs,), NOW)), ledger)
+
+    assert told.opened_ms == NOW
 
 
 def test_an_imported_life_is_kept_as_it_stands() -> None:
