@@ -124,10 +124,11 @@ class Books:
                 return
         self._spill(before, after)
 
-    def lose(self, error: StoreUnavailable) -> None:
+    def lose(self, error: StoreUnavailable, *, is_told: bool = False) -> None:
         """Do without the store from now on, until ``try_to_return`` brings it back."""
         if not self._is_away:
-            self._note(str(error))
+            if not is_told:
+                self._note(str(error))
             self._is_away, self._tries = True, 0
             self._next_try_ms = self._now_ms + RETRY_MS
         self._store.shut(error)

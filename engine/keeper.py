@@ -115,7 +115,8 @@ class Keeper:
         usage = gateway.usage()
         self._tenure = self._parts.tenure(now_ms)
         if self._tenure.trouble is not None:
-            self.books.lose(self._tenure.trouble)  # not tried twice before the requests leave (G5)
+            # The same wait is not paid twice before the requests leave (G5).
+            self.books.lose(self._tenure.trouble, is_told=True)
         commands: tuple[OperatorCommand, ...] = ()
         if self.books.is_writable and self._tenure.rights is not Rights.NONE:
             try:

@@ -15,8 +15,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
@@ -51,9 +52,25 @@ def binaries() -> Path:
     return found[-1]
 
 
+@dataclass
+class Server:
+    """A running server: its SQLAlchemy URL, and a hand on its switch."""
+
+    url: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """Start a server, give the SQLAlchemy URL of its empty database, and remove it afterwards."""
+    with running_server() as server:
+        yield server.url
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Start a server that can be stopped and started again, and remove it afterwards."""
     installation = binaries()
     # A short path of its own: a Unix socket's path may not exceed about 100 characters.
     short = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # mkdtemp makes it ours alone
@@ -68,6 +85,14 @@ def running_postgres() -> Iterator[str]:
         data = root / "data"
         control = str(installation / "bin" / "pg_ctl")
 
+        def start() -> None:
+            options = f"--options=-k {root} {OPTIONS}"
+            words = [control, f"--pgdata={data}", f"--log={root / 'log'}", "--wait", options]
+            _call([*words, "start"], root, run_as)
+
+        def stop() -> None:
+            _call([control, f"--pgdata={data}", "--mode=immediate", "stop"], root, run_as)
+
         _call(
             [
                 str(installation / "bin" / "initdb"),
@@ -81,22 +106,11 @@ def running_postgres() -> Iterator[str]:
             root,
             run_as,
         )
-        _call(
-            [
-                control,
-                f"--pgdata={data}",
-                f"--log={root / 'log'}",
-                "--wait",
-                f"--options=-k {root} {OPTIONS}",
-                "start",
-            ],
-            root,
-            run_as,
-        )
+        start()
         try:
-            yield f"postgresql+psycopg://keeper@/postgres?host={root}"
+            yield Server(f"postgresql+psycopg://keeper@/postgres?host={root}", stop, start)
         finally:
-            _call([control, f"--pgdata={data}", "--mode=immediate", "stop"], root, run_as)
+            stop()
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -23,6 +23,12 @@ from engine.store.tables import speak_postgres
 BUSY_MS = 80
 """How long a tick waits for another writer: store and spool have 100 ms together (RULES G5)."""
 
+ANSWER_MS = 1_000
+"""How long a tick waits for a server that has stopped answering, before it does without."""
+
+FROZEN_MS = 5_000
+"""How long a server lets a transaction stand still: a frozen keeper must not block the next."""
+
 OPENING_BUSY_MS = 5_000
 """How long opening and migrating wait for another writer."""
 
@@ -66,14 +72,22 @@ def make_database(place: Place, *, reads_only: bool = False) -> sa.Engine:
     else:
         speak_postgres()
         options["poolclass"] = sa.pool.NullPool
+        settings = {
+            "statement_timeout": 2_000,
+            "lock_timeout": 500,
+            "idle_in_transaction_session_timeout": FROZEN_MS,
+            "timezone": "UTC",
+        }
         options["connect_args"] = {
-            "connect_timeout": 3,
+            "connect_timeout": 2,
             "application_name": "position-keeper",
-            "options": "-c statement_timeout=2000 -c lock_timeout=500 -c timezone=UTC",
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         }
     database = sa.create_engine(place.url, **options)
     if place.is_sqlite:
         _own_transactions(database, reads_only=reads_only)
+    else:
+        _own_deadlines(database)
     return database
 
 
@@ -92,6 +106,19 @@ def _own_transactions(database: sa.Engine, *, reads_only: bool) -> None:
     @event.listens_for(database, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _own_deadlines(database: sa.Engine) -> None:
+    """Let no statement wait longer than its connection's ``patience_s`` for the server's answer.
+
+    The server's own timeouts say nothing while it hangs, or when the network swallows its words.
+    """
+
+    @event.listens_for(database, "do_connect")
+    def _connect(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
+        from engine.store.bounded import BoundedConnection  # noqa: PLC0415 - only for Postgres
+
+        return BoundedConnection.connect(*arguments, **options)
 
 
 @contextmanager
@@ -202,6 +229,8 @@ class Desk:
         connection, self._connection, self._raw = self._connection, None, None
         if connection is not None:
             try:
+                if not self.place.is_memory:
+                    connection.invalidate()  # nothing is said to a server that may be gone
                 connection.close()
             except (sa.exc.SQLAlchemyError, sqlite3.Error):
                 connection.invalidate()
@@ -212,17 +241,21 @@ class Desk:
         if self.place.is_sqlite:
             self.raw.execute(f"PRAGMA busy_timeout={int(busy_ms)}")
         else:
+            self.raw.patience_s = max(busy_ms, ANSWER_MS) / 1000
             self.raw.execute(f"SET lock_timeout = {int(busy_ms)}")
             self.raw.commit()
 
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[sa.Connection]:
+    def transaction(self, doing: str, *, is_urgent: bool = False) -> Iterator[sa.Connection]:
         """Run one transaction: committed whole at the end, or rolled back and named.
 
-        The fence is asked first: what a former holder of the lease still writes is refused.
+        The fence is asked first: what a former holder of the lease still writes is refused. An
+        urgent one waits no longer for a server's answer than for another writer (RULES G5).
         """
         self._writes += 1
         connection = self.connection
+        if not self.place.is_sqlite and self._busy_ms is not None:
+            self.raw.patience_s = max(self._busy_ms, 0 if is_urgent else ANSWER_MS) / 1000
         try:
             with naming(self.place, doing), connection.begin():
                 if self.fence is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -100,6 +101,8 @@ def _run_in(
     connection: sa.Connection, place: Place, config: Config, run: Callable[[Config], None]
 ) -> None:
     if not place.is_sqlite:
+        raw: Any = connection.connection.driver_connection
+        raw.patience_s = None  # a big table is rebuilt for minutes
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     config.attributes["connection"] = connection

@@ -97,7 +97,7 @@ class Writer:
         if change.are_none:
             return refused
         protecting = change.orders.get(ActionClass.PROTECT, [])
-        with self._desk.transaction("recording protection") as connection:
+        with self._desk.transaction("recording protection", is_urgent=True) as connection:
             self._life(connection, change, now_ms)
             refused = self._levels(connection, change.levels, after, now_ms)
             self._orders(connection, protecting, refused, epoch, now_ms)
