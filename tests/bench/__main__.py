@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine import __version__
-from tests.bench import exchange, history, inside, outside
+from tests.bench import exchange, history, inside, outside, reactions
 from tests.bench.figures import Row
 
 TARGET = Path("var/bench.json")
@@ -27,7 +27,7 @@ def main() -> int:
             if row["goal"] is None
             else f"goal {row['goal']}: {'met' if row['met'] else 'MISSED'}"
         )
-        sys.stderr.write(f"{row['name']:22} {row['median']:>12} {row['unit']:6} {goal}\n")
+        sys.stderr.write(f"{row['name']:38} {row['median']:>12} {row['unit']:6} {goal}\n")
     document = {
         "schema": "keeper/bench/1",
         "version": __version__,
@@ -41,7 +41,13 @@ def main() -> int:
 
 
 def _all() -> Iterator[Row]:
-    return chain(inside.measure(), history.measure(), exchange.measure(), outside.measure())
+    return chain(
+        inside.measure(),
+        history.measure(),
+        exchange.measure(),
+        outside.measure(),
+        reactions.measure(),
+    )
 
 
 if __name__ == "__main__":
