@@ -10,14 +10,15 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 BIN := .venv/bin
 CONFIG ?= config.yaml
 SEEDS ?= 1..1000
-SOAK_SEEDS ?= 100001..120000
+CAMPAIGN_SEEDS ?= 100001..120000
+MINUTES ?= 30
 JOBS ?= 2
 GROUPS ?=
 
 # The path is read when the line is printed, so that it can be pasted from anywhere.
 next = @printf '\nnext: make -C %q %s\n' "$$PWD" "$(1)"
 
-.PHONY: help setup setup-dev setup-clients demo run test bench simulate soak check lint format types imports \
+.PHONY: help setup setup-dev setup-clients demo run test bench simulate campaign soak check lint format types imports \
   explore coverage clients switches lives testnet migrate plan lock clean
 
 help: ## list the targets
@@ -133,12 +134,18 @@ simulate: ## the campaign: SEEDS=1..1000 in calm weather, result in var/simulate
 	@requirements/install.sh run
 	@mkdir -p var
 	@$(BIN)/keeper simulate --seeds $(SEEDS) --profile calm --jobs $(JOBS) --json > var/simulate.json
-	$(call next,soak)
+	$(call next,campaign)
 
-soak: ## the campaign for hours: SOAK_SEEDS in hostile weather, result in var/soak.json
+campaign: ## the same for hours: CAMPAIGN_SEEDS in hostile weather, result in var/campaign.json
 	@requirements/install.sh run
 	@mkdir -p var
-	@$(BIN)/keeper simulate --seeds $(SOAK_SEEDS) --profile hostile --jobs $(JOBS) --json > var/soak.json
+	@$(BIN)/keeper simulate --seeds $(CAMPAIGN_SEEDS) --profile hostile --jobs $(JOBS) --json > var/campaign.json
+	$(call next,soak)
+
+soak: ## MINUTES=30 of one keeper over real HTTP, fast market, broken requests: nothing may grow; var/soak.json
+	@requirements/install.sh dev
+	@mkdir -p var
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 	$(call next,bench)
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs the network)

@@ -29,6 +29,7 @@ from engine.exchange.binance.lanes import LanePool
 from engine.exchange.gateway import Gateway
 from engine.exchange.port import NOTHING_HEARD
 from engine.intake import Intake
+from engine.interlock import require_acknowledged
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Leasehold, Tenure
 from engine.loop import RELOAD, Loop, Reasons, monotonic_ms, wall_guess_ms
@@ -162,15 +163,18 @@ class Running:
         listener: Listener | None = None,
         note: Note | None = None,
         standby: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> None:
         """Connect, take the lease, put the parts together. Raises what stands in the way of that.
 
         A store out of reach does not stand in the way while anything is held or rests (RULES G5).
+        ``check`` raises what stands against the first start with real money.
         """
         install_decimal_rules()
         self._settings = settings
         self._listener = listener
         self._note = note or _nothing
+        self._check = check or _pass
         self._reasons = Reasons()
         self._reread: Callable[[], Settings] | None = None
         self._is_flat = False  # until a look says so
@@ -207,6 +211,7 @@ class Running:
         self._anchor(gateway)
         world.lease.take(self._measured_ms, waits=standby)
         now_ms = world.exchange.now_ms()
+        require_acknowledged(settings, world.exchange, world.store, self._check, now_ms=now_ms)
         intake = Intake(settings.decisions, settings.symbol, limits)
         world.store.take_originals_from(intake.original)
         self.keeper = Keeper(
@@ -328,7 +333,9 @@ class Running:
         try:
             found = reload(self._settings, self._reread(), is_open=not self._is_flat)
         except InvalidInput as error:
-            self._told_of_reload("reload_refused", f"nothing was taken: {error}; {error.remedy}", {})
+            self._told_of_reload(
+                "reload_refused", f"nothing was taken: {error}; {error.remedy}", {}
+            )
         else:
             self._take(found.settings)
             self._told_of_reload("reload", found.text(), {**found.document()})
@@ -403,9 +410,12 @@ def build(
     listener: Listener | None = None,
     note: Note | None = None,
     standby: bool = False,
+    check: Callable[[], None] | None = None,
 ) -> Running:
     """Return a keeper ready to run; raises what stands in the way, named and with a remedy."""
-    return Running(settings, credentials, listener=listener, note=note, standby=standby)
+    return Running(
+        settings, credentials, listener=listener, note=note, standby=standby, check=check
+    )
 
 
 def look_ahead(
@@ -495,3 +505,7 @@ def _spool(path: Path, note: Note) -> Spool | None:
 
 def _nothing(_: str) -> None:
     """Ignore a note."""
+
+
+def _pass() -> None:
+    """Check nothing: who builds a keeper for real money brings a check."""

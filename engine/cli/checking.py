@@ -6,10 +6,12 @@ reported every time, those that could not be asked as unknown.
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Protocol
 
 from engine.app import access_of, connect
 from engine.cli.common import (
@@ -19,11 +21,11 @@ from engine.cli.common import (
     reader_of,
     settings_of,
 )
-from engine.cli.output import ExitCode, Output, problem_of
+from engine.cli.output import ExitCode, Output, Problem, problem_of
 from engine.cli.probing import Probed, probe
 from engine.cli.render import check_text
-from engine.config import Settings
-from engine.domain.errors import KeeperError, Rejected, StoreUnavailable
+from engine.config import Mode, Settings, load
+from engine.domain.errors import InvalidInput, KeeperError, Rejected, StoreUnavailable
 from engine.domain.instrument import Bracket, Instrument
 from engine.domain.numbers import plain
 from engine.domain.observation import (
@@ -34,14 +36,19 @@ from engine.domain.observation import (
     Topic,
 )
 from engine.domain.order import OrderReport
+from engine.domain.position import PositionReport
 from engine.exchange.port import Answer, Exchange
 from engine.intake import Intake
+from engine.interlock import TellsAlias
 from engine.loop import wall_guess_ms
 from engine.read.documents import Document, moment_of
 from engine.store.connect import Place
 from engine.store.schema import HEAD
 
 PATIENCE_MS = 5_000
+NOT_YET = "?"
+"""Stands in for the alias of an account that is not known yet."""
+
 QUESTIONS = (
     Topic.INSTRUMENT,
     Topic.ACCOUNT_MODE,
@@ -64,6 +71,10 @@ EXIT = {
     "symbol": ExitCode.ACCOUNT,
     "position_mode": ExitCode.ACCOUNT,
 }
+
+
+class Asked(Exchange, TellsAlias, Protocol):
+    """An exchange that also says whose account the key opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Checked:
 
 def check(arguments: Namespace, output: Output) -> int:
     """Check everything; the exit code is that of the first error."""
-    settings = settings_of(arguments)
+    settings = _settings_to_check(arguments)
     checks = [
         Checked("config", ok=True, detail=f"{arguments.config}, mode {settings.mode.value}"),
         decisions(settings, arguments),
@@ -105,6 +116,51 @@ def check(arguments: Namespace, output: Output) -> int:
     }
     output.answer(document, lambda: check_text(c.document() for c in checks))
     return int(EXIT.get(failed[0].name, ExitCode.NO) if failed else ExitCode.DONE)
+
+
+def require_passing(settings: Settings) -> None:
+    """Raise the first error of what only the exchange can tell, for a first start in live mode.
+
+    Where something is held or rests already, protecting it does not wait for a perfect account.
+    """
+    exchange = connect(settings, credentials_of(settings))
+    try:
+        exchange.anchor_clock()
+        checks = _asked(settings, exchange, wants_probe=False)
+        is_held = _is_something_held(exchange)
+    finally:
+        exchange.close()
+    failed = [c for c in checks if c.ok is False and c.severity == "error"]
+    if failed and not is_held:
+        first = failed[0]
+        raise Problem(
+            "live_check_failed",
+            f"mode: live wants a passing check, and {first.name} fails: {first.detail}",
+            EXIT.get(first.name, ExitCode.NO),
+            remedy=first.remedy or "see `keeper check`",
+        )
+
+
+def _is_something_held(exchange: Exchange) -> bool:
+    """Return whether a position or an own order is there, or whether that cannot be told."""
+    topics = (Topic.POSITION, Topic.OPEN_ORDERS, Topic.OPEN_ALGO_ORDERS)
+    answers = exchange.ask([Question(topic) for topic in topics], PATIENCE_MS)
+    position, *books = (answer.value for answer in answers)
+    if not isinstance(position, PositionReport) or not all(isinstance(b, tuple) for b in books):
+        return True
+    reports = [r for book in books if isinstance(book, tuple) for r in book]
+    own = [r for r in reports if isinstance(r, OrderReport) and r.own_id is not None]
+    return not position.is_flat or bool(own)
+
+
+def _settings_to_check(arguments: Namespace) -> Settings:
+    """Return the settings; live ones may lack the alias, because here is where it is learnt."""
+    try:
+        return settings_of(arguments)
+    except InvalidInput as error:
+        if error.field != "live.acknowledge" or error.others:
+            raise
+        return load(arguments.config, os.environ, {"live.acknowledge": NOT_YET})
 
 
 def decisions(settings: Settings, arguments: Namespace) -> Checked:
@@ -193,7 +249,7 @@ def exchanges(settings: Settings, *, wants_probe: bool) -> list[Checked]:
         exchange.close()
 
 
-def _asked(settings: Settings, exchange: Exchange, *, wants_probe: bool) -> list[Checked]:
+def _asked(settings: Settings, exchange: Asked, *, wants_probe: bool) -> list[Checked]:
     given = exchange.ask([Question(topic) for topic in QUESTIONS], PATIENCE_MS)
     answers = dict(zip(QUESTIONS, given, strict=True))
     if wants_probe:
@@ -202,7 +258,7 @@ def _asked(settings: Settings, exchange: Exchange, *, wants_probe: bool) -> list
         probed = _known_probe(settings)
     return [
         Checked("exchange", ok=True, detail=_place(settings)),
-        *rights(exchange),
+        *rights(exchange, alias(settings, exchange)),
         clock(settings, exchange),
         symbol(settings, answers[Topic.INSTRUMENT]),
         position_mode(answers[Topic.ACCOUNT_MODE]),
@@ -213,8 +269,26 @@ def _asked(settings: Settings, exchange: Exchange, *, wants_probe: bool) -> list
     ]
 
 
-def rights(exchange: Exchange) -> list[Checked]:
-    """Check what the key may do."""
+def alias(settings: Settings, exchange: Asked) -> Checked:
+    """Check whose account the key opens; in live mode it must be the one acknowledged.
+
+    Part of ``credentials``: a right key of the wrong account is a wrong key.
+    """
+    try:
+        found = exchange.account_alias(PATIENCE_MS)
+    except KeeperError as error:
+        return Checked("credentials", ok=None, detail=f"alias not told: {error}")
+    wanted = settings.live.acknowledge
+    detail = f"account alias {found}"
+    if settings.mode is not Mode.LIVE or wanted == found:
+        return Checked("credentials", ok=True, detail=detail)
+    named = "" if wanted == NOT_YET else f", live.acknowledge names {wanted}"
+    remedy = f"if this is the account you mean, set live.acknowledge: {found}"
+    return Checked("credentials", ok=False, detail=detail + named, remedy=remedy)
+
+
+def rights(exchange: Exchange, whose: Checked) -> list[Checked]:
+    """Check what the key may do; ``whose`` account it opens stands beside it."""
     try:
         key = exchange.key_rights(PATIENCE_MS)
     except KeeperError as error:
@@ -225,10 +299,13 @@ def rights(exchange: Exchange) -> list[Checked]:
             Checked("withdrawal_right", ok=None, detail=unknown, severity="warning"),
             Checked("ip_restriction", ok=None, detail=unknown, severity="warning"),
         ]
-    trade = "the key may trade" if key.can_trade else "the key may not trade"
-    remedy = None if key.can_trade else "enable futures trading for this key"
+    if key.can_trade:
+        trade = replace(whose, detail=f"the key may trade; {whose.detail}")
+    else:
+        remedy = "enable futures trading for this key"
+        trade = Checked("credentials", ok=False, detail="the key may not trade", remedy=remedy)
     return [
-        Checked("credentials", ok=key.can_trade, detail=trade, remedy=remedy),
+        trade,
         _warning(
             "withdrawal_right",
             None if key.can_withdraw is None else not key.can_withdraw,

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from engine.app import Running, build
+from engine.app import build
 from engine.cli.common import command, config_words, credentials_of, settings_of
 from engine.cli.logs import Line, Log, open_log, speaking_for_everybody
 from engine.cli.output import ExitCode, Output
@@ -35,6 +35,7 @@ def run(arguments: Namespace, output: Output) -> int:
             listener=_listener(settings, output, log, hint),
             note=log.note,
             standby=arguments.standby,
+            check=lambda: _passing(settings),
         )
         keeper.reload_from(lambda: settings_of(arguments))
         try:
@@ -51,7 +52,7 @@ def once(arguments: Namespace, output: Output) -> int:
     log = Log(sys.stderr, as_json=False, symbol=settings.symbol, secrets=secrets_in(os.environ))
     documents = TickDocuments(settings)
     with speaking_for_everybody(log):
-        keeper: Running = build(settings, known, note=log.note)
+        keeper = build(settings, known, note=log.note, check=lambda: _passing(settings))
         try:
             report = keeper.once()
         finally:
@@ -61,6 +62,13 @@ def once(arguments: Namespace, output: Output) -> int:
     else:
         Teller(lambda line: output.text(log.hide(line.plain())), documents).tell(report)
     return int(ExitCode.DONE)
+
+
+def _passing(settings: Settings) -> None:
+    """Raise what stands against the first start with real money."""
+    from engine.cli.checking import require_passing  # a start in another mode does not wait for it
+
+    require_passing(settings)
 
 
 def _listener(

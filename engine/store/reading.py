@@ -210,6 +210,12 @@ class ReadStore:
             statement = statement.where(e.c.kind.in_(kinds))
         return tuple(dict(row._mapping) for row in self._all(statement, e))  # noqa: SLF001 - SQLAlchemy's public name
 
+    def last_event_id(self) -> int:
+        """Return the number of the newest event, 0 when there is none."""
+        e = t.events
+        rows = self._all(sa.select(e.c.id).order_by(e.c.id.desc()).limit(1), e)
+        return int(rows[0][0]) if rows else 0
+
     def decisions(self, *, limit: int = 50) -> tuple[Row, ...]:
         """Return decisions and refusals, newest first (``verdict``: valid, or the reason code)."""
         d = t.decisions

@@ -115,6 +115,13 @@ class BinanceExchange:
             return KeyRights(trade, key[0], key[1])
         return KeyRights(trade, None, None)  # only the live exchange tells
 
+    def account_alias(self, patience_ms: int) -> str:
+        """Return what the exchange calls this account; raises a fate when it does not tell."""
+        alias = self._run_one(partial(self._alias, patience_ms), patience_ms)
+        if not isinstance(alias, str):
+            raise alias
+        return alias
+
     def close(self) -> None:
         """Release connections and threads."""
         self._lanes.close()
@@ -216,6 +223,15 @@ class BinanceExchange:
             return self._failed(error, client, 5)
         self._noted(client, 5)
         return allowed
+
+    def _alias(self, patience_ms: int, client: LaneClient) -> str | KnownFate:
+        client.prepare(self._clock.now_ms, READ_WINDOW_MS, patience_ms)
+        try:
+            alias = wire_account.account_alias(self._checked(client.futures_account_balance()))
+        except Exception as error:  # noqa: BLE001 - the table of fates names every failure
+            return self._failed(error, client, 5)
+        self._noted(client, 5)
+        return alias
 
     def _key_restrictions(
         self, patience_ms: int, client: LaneClient

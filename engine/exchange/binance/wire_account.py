@@ -135,6 +135,17 @@ def can_trade(payload: object) -> bool:
     return flag(row(payload, "account config"), "canTrade")
 
 
+def account_alias(payload: object) -> str:
+    """Read from the balance what the exchange calls this account: a code, the same for ever.
+
+    Every row carries it (binance-usdm.md section 4, balance); rows that differ say nothing.
+    """
+    found = {text(row(item, "balance"), "accountAlias") for item in rows(payload, "balance")}
+    if len(found) != 1 or "" in found:
+        raise Indeterminate(f"balance: accountAlias names {len(found)} accounts")
+    return found.pop()
+
+
 def rates(payload: object) -> Rates:
     """Read the commission rates, as fractions."""
     fields = row(payload, "commission rate")
