@@ -7,11 +7,16 @@ every run; all of them with ``make lives``.
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.simulation.reach import VenueGone
 from engine.simulation.scenario import play_over_http, play_scenario
+from engine.simulation.served import served_life
+from engine.simulation.wire import AdminLine, ByWire
+from engine.venue.serving.admin import PREFIX
 from tests.cli.program import keeper
 from tests.schemas import validate
 
@@ -90,3 +95,30 @@ def test_the_command_plays_a_life_over_http(tmp_path: Path) -> None:
 
     assert (ran.code, ran.document) == (0, play_scenario(file))
     assert (refused.code, refused.document["field"]) == (2, "--over-http")
+
+
+def test_a_venue_that_does_not_come_up_is_named(tmp_path: Path) -> None:
+    """Nobody waits half a minute for a process that has ended."""
+    with (
+        pytest.raises(VenueGone, match="not ready"),
+        served_life(tmp_path / "missing.yaml", "BTCUSDT", 1_767_607_200_000, tmp_path),
+    ):
+        pass
+
+
+def test_a_venue_that_ends_in_the_middle_of_a_life_is_named(tmp_path: Path) -> None:
+    """The keeper would take it for an exchange out of reach and wait; the player must not."""
+    start_ms = 1_767_607_200_000
+    with served_life(FOLDER / "short_stopped_out.yaml", "BTCUSDT", start_ms, tmp_path) as wire:
+        wire.advance(start_ms + 1_000)
+        with closing(AdminLine(f"{wire.access('BTCUSDT').rest_url}{PREFIX}")) as line:
+            line.call("stop", {})
+
+        with pytest.raises(VenueGone):
+            advance_without_end(wire, start_ms)
+
+
+def advance_without_end(wire: ByWire, start_ms: int) -> None:
+    """Let time pass for as long as somebody listens; bounded all the same."""
+    for second in range(2, 10_000):
+        wire.advance(start_ms + 1_000 * second)
