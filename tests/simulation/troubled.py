@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +23,15 @@ ROUND_TRIP_MS = 20
 INTERVAL_MS = 1_000
 SETTLED_MS = 30_000
 """After this the position of a decision given at the start is open and has all its orders."""
+
+
+def decided_long(now_ms: int, inbox: Path) -> dict[str, object]:
+    """Put a fresh long around the first price into the inbox; return its document."""
+    document = compose(
+        Decided.LONG, "BTCUSDT", now_ms, FIRST_PRICE, Decimal("0.1"), limits=Limits()
+    )
+    write(document, inbox)
+    return document
 
 
 class TroubledWorld(World):
@@ -62,10 +70,7 @@ class TroubledWorld(World):
     def decide(self, *, dips: bool = False) -> None:
         """Put a fresh long into the inbox; let the price touch its entry if it ``dips``."""
         now_ms = self.clock.now_ms
-        document = compose(
-            Decided.LONG, "BTCUSDT", now_ms, FIRST_PRICE, Decimal("0.1"), limits=Limits()
-        )
-        write(document, self.inbox)
+        document = decided_long(now_ms, self.inbox)
         zone = document["entry_zone"]
         assert isinstance(zone, list)
         if dips:
@@ -113,6 +118,3 @@ class TroubledWorld(World):
     def is_writable(self) -> bool:
         assert self.keeper is not None
         return self.keeper.books.is_writable
-
-
-Trouble = Callable[[], None]
