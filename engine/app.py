@@ -321,7 +321,9 @@ class Running:
             from engine.exchange.binance.stream import UserStream  # the first tick does not wait
 
             world = self._world
-            world.stream = UserStream(world.access, self._reasons.put, world.exchange.now_ms)
+            world.stream = UserStream(
+                world.access, self._reasons.put, world.exchange.now_ms, world.exchange.gate
+            )
             world.stream.start()
 
     def _reload(self) -> None:

@@ -15,8 +15,6 @@ WEIGHT_SHARE_PERCENT = {
     ActionClass.MANAGE: 65,
     ActionClass.RECONCILE: 80,
 }
-ORDERS_10S_MAX = 300
-ORDERS_1M_MAX = 1_200
 ORDER_SHARE_PERCENT = 80  # the rest of each order counter is protection's
 COVER_TOPICS = frozenset(
     {
@@ -73,6 +71,6 @@ def interval_factor(weight_used: int, weight_limit: int) -> int:
 def _orders_are_short(usage: Usage) -> bool:
     share = ORDER_SHARE_PERCENT
     return (
-        usage.orders_10s * 100 >= ORDERS_10S_MAX * share
-        or usage.orders_1m * 100 >= ORDERS_1M_MAX * share
+        usage.orders_10s * 100 >= usage.orders_10s_limit * share
+        or usage.orders_1m * 100 >= usage.orders_1m_limit * share
     )

@@ -92,6 +92,7 @@ class Permit:
 class Usage:
     """What the exchange last said about our request weight and order counts, and any block.
 
+    The limits are those of its live host until it told its own.
     ``requests`` and ``weight_spent`` count everything this process sent so far.
     """
 
@@ -99,6 +100,8 @@ class Usage:
     weight_limit: int = 2400
     orders_10s: int = 0
     orders_1m: int = 0
+    orders_10s_limit: int = 300
+    orders_1m_limit: int = 1200
     blocked_until_ms: int = 0
     requests: int = 0
     weight_spent: int = 0
@@ -112,6 +115,16 @@ class KeyRights:
     can_trade: bool
     can_withdraw: bool | None
     is_ip_restricted: bool | None
+
+
+class Gate(Protocol):
+    """Closed while the exchange wants silence (429/418): then nothing leaves, whoever asks."""
+
+    def is_blocked(self, now_ms: int) -> bool:
+        """Return whether nothing may be sent now (exchange time)."""
+
+    def block(self, until_ms: int) -> None:
+        """Keep silent until then; a block never gets shorter."""
 
 
 class Exchange(Protocol):

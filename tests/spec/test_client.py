@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from engine.domain.action import CancelOrder
+from engine.domain.errors import Unavailable
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.observation import Question, Topic
 from engine.domain.terms import ActionClass, Book
@@ -237,3 +238,59 @@ def test_dates_in_words_cost_nothing_until_somebody_reads_one() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert ran.stdout.split() == ["False", "1767225600000", "True"]
+
+
+LIMITS = [
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 240},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 120},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 30},
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "weight", "orders"),
+    [
+        pytest.param(LIMITS, 240, (30, 120), id="all told"),
+        pytest.param(LIMITS[:1], 240, (300, 1200), id="one told"),
+        pytest.param("no list", 2400, (300, 1200), id="no list"),
+        pytest.param([1, {}, {"limit": 5}], 2400, (300, 1200), id="rows nobody knows"),
+        pytest.param([{**LIMITS[0], "limit": 0}], 2400, (300, 1200), id="none at all"),
+        pytest.param([{**LIMITS[0], "limit": "9"}], 2400, (300, 1200), id="no number"),
+    ],
+)
+def test_the_budget_is_the_one_the_exchange_names(
+    told: object, weight: int, orders: tuple[int, int]
+) -> None:
+    """RULES H4: demo has another than live, and either may change without notice."""
+    exchange, _ = an_exchange(Wire([said({"rateLimits": told, "symbols": [SYMBOL]})]))
+
+    (answer,) = exchange.ask([Question(Topic.INSTRUMENT)], 1_000)
+
+    usage = exchange.usage()
+    assert answer.failure is None
+    assert usage.weight_limit == weight
+    assert (usage.orders_10s_limit, usage.orders_1m_limit) == orders
+
+
+def test_limits_that_cannot_be_read_spoil_no_answer() -> None:
+    body = json.dumps({"symbols": [SYMBOL]})[:-1] + ', "rateLimits": [{]}'
+    exchange, _ = an_exchange(Wire([said(body)]))
+
+    (answer,) = exchange.ask([Question(Topic.INSTRUMENT)], 1_000)
+
+    assert answer.failure is None
+    assert exchange.usage().weight_limit == 2400
+
+
+def test_inside_a_silence_not_even_the_clock_is_asked() -> None:
+    """RULES H4: nothing is sent by any class; not even what would mend -1021."""
+    wire = Wire([said({"code": -1003, "msg": "slow down"}, 429), said({"serverTime": NOW_MS})])
+    exchange, _ = an_exchange(wire)
+    exchange.ask([Question(Topic.POSITION)], 1_000)
+
+    with pytest.raises(Unavailable, match="silence"):
+        exchange.anchor_clock()
+    with pytest.raises(Unavailable, match="silence"):
+        exchange.key_rights(1_000)
+
+    assert len(wire.asked) == 1

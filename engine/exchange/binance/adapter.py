@@ -13,7 +13,7 @@ from typing import TypeVar
 from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder
 from engine.domain.errors import Indeterminate, Rejected, Unavailable
 from engine.domain.instrument import Instrument
-from engine.domain.observation import Failure, Question
+from engine.domain.observation import Failure, Question, Topic
 from engine.domain.order import OrderReport, OrderStatus, OrderTerms
 from engine.domain.terms import Book, Fate
 from engine.exchange.binance import wire_account, wire_orders
@@ -24,7 +24,7 @@ from engine.exchange.binance.fields import flag, row, whole
 from engine.exchange.binance.lanes import Call, Lanes, Unfinished
 from engine.exchange.binance.reads import READS, Asking, checked
 from engine.exchange.binance.usage import UsageMeter
-from engine.exchange.port import Answer, KeyRights, Permit, Usage, Value
+from engine.exchange.port import Answer, Gate, KeyRights, Permit, Usage, Value
 
 READ_WINDOW_MS = 5_000
 ANCHOR_PATIENCE_MS = 2_000
@@ -101,6 +101,11 @@ class BinanceExchange:
         return self._meter.usage(self._clock.now_ms())
 
     @property
+    def gate(self) -> Gate:
+        """Return what says when nothing may leave: for who reaches the same exchange apart."""
+        return self._meter
+
+    @property
     def is_stuck(self) -> bool:
         """Return whether too many requests hang beyond reach; a reason for an alarm."""
         return self._lanes.is_stuck
@@ -139,6 +144,8 @@ class BinanceExchange:
         except Exception as error:  # noqa: BLE001 - the table of fates names every failure
             return self._failed(error, client, read.weight)
         self._noted(client, read.weight)
+        if question.topic is Topic.INSTRUMENT:
+            self._meter.take_limits(client.rate_limits)
         return value
 
     def _write(
@@ -198,6 +205,8 @@ class BinanceExchange:
         return checked(payload, self._clock.now_ms())
 
     def _measure_clock(self, client: LaneClient) -> KnownFate | None:
+        if self._meter.is_blocked(self._clock.now_ms()):
+            return self._blocked()
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, ANCHOR_PATIENCE_MS)
         try:
             if self._measured_ms(client) > SLOW_ROUND_TRIP_MS:
@@ -216,6 +225,8 @@ class BinanceExchange:
         return received_ms - sent_ms
 
     def _trade_right(self, patience_ms: int, client: LaneClient) -> bool | KnownFate:
+        if self._meter.is_blocked(self._clock.now_ms()):
+            return self._blocked()
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, patience_ms)
         try:
             allowed = wire_account.can_trade(self._checked(client.futures_account_config()))

@@ -69,6 +69,7 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
         self._stamp_ms: Callable[[], int] | None = None
         self._recv_window_ms = 0
         self._only_symbol: str | None = None
+        self.rate_limits: object = None
         self.requests_made = 0
         with _no_event_loop():
             super().__init__(
@@ -99,7 +100,10 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
         self._requests_params["timeout"] = (0.6 * seconds, seconds)
 
     def exchange_info_of(self, symbol: str) -> object:
-        """Return exchangeInfo's object of one symbol, without parsing the 900 others."""
+        """Return exchangeInfo's object of one symbol, without parsing the 900 others.
+
+        What the exchange says there of its limits is in ``rate_limits`` afterwards.
+        """
         self._only_symbol = symbol
         try:
             return self.futures_exchange_info()
@@ -143,6 +147,7 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
             body = response.content.decode()
             if self._only_symbol is None:
                 return _DECODER.decode(body)
+            self.rate_limits = _rate_limits(body)
             return _symbol_object(body, self._only_symbol)
         except (ValueError, RecursionError) as error:
             raise BinanceRequestException(f"{error}: {response.content[:200]!r}") from None
@@ -152,6 +157,15 @@ def _sent(name: str, value: object) -> str:
     """Return a value as the library puts it into a query: only the symbol is quoted."""
     text = str(value)
     return quote(text) if name == "symbol" and not (text.isascii() and text.isalnum()) else text
+
+
+def _rate_limits(body: str) -> object:
+    """Return exchangeInfo's list of limits, None where it cannot be read."""
+    found = re.search(r'"rateLimits"\s*:\s*(?=\[)', body)
+    try:
+        return None if found is None else _DECODER.raw_decode(body, found.end())[0]
+    except ValueError:
+        return None
 
 
 def _symbol_object(body: str, symbol: str) -> object:

@@ -77,7 +77,7 @@ CODE_KEY_REFUSED = -2015
 _SURE_FAILURES = ("service unavailable", "internal error; unable to process your request")
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,14})")
 _UNFIT = re.compile(r"(?<=\?)\S+|<[\w.]+ object at 0x\w+>|\(host=.*?\)")
-_PAUSE_S = {429: 60.0, 418: 120.0}  # when the exchange names none: its window, its shortest ban
+PAUSES_S = {429: 60.0, 418: 120.0}  # when the exchange names none: its window, its shortest ban
 
 
 class Headers(Protocol):
@@ -158,9 +158,10 @@ def _of_status(
 ) -> KnownFate:
     number = code if isinstance(code, int) and not isinstance(code, bool) else 0
     said = f"HTTP {status}: {number} {_shown(message)}"
-    if status in _PAUSE_S:
-        pause_s = _pause_s(status, message, response, now_ms)
-        return Unavailable(said, code=number, retry_after_s=pause_s)
+    if status in PAUSES_S:
+        return Unavailable(
+            said, code=number, retry_after_s=_pause_s(status, message, response, now_ms)
+        )
     if status == 401:
         return Rejected(number or CODE_KEY_REFUSED, said)
     if status == 403:
@@ -181,8 +182,8 @@ def _of_code(
     said = f"{code} {_shown(message)}"
     match _CLASS_OF_CODE.get(code):
         case ErrorClass.RATE:
-            pause_s = _pause_s(429, message, response, now_ms)
-            return Unavailable(said, code=code, retry_after_s=pause_s)
+            wanted_s = _pause_s(429, message, response, now_ms)
+            return Unavailable(said, code=code, retry_after_s=wanted_s)
         case ErrorClass.RETRY | ErrorClass.CLOCK:
             return Unavailable(said, code=code)
         case ErrorClass.AMBIGUOUS if not _is_sure_failure(message):
@@ -221,16 +222,23 @@ def _is_sure_failure(message: str) -> bool:
     return message.strip().lower().startswith(_SURE_FAILURES)
 
 
-def _pause_s(status: int, message: str, response: Response | None, now_ms: int) -> float:
-    """Return how long the exchange wants silence: the longer of header and message."""
+def pause_s(status: int, text: str, headers: Headers | None, now_ms: int) -> float:
+    """Return how long the exchange wants silence after a 429 or 418, in seconds.
+
+    The longer of header and message; where neither says, its window or its shortest ban.
+    """
     pauses = [0.0]
-    header = None if response is None else response.headers.get("retry-after")
+    header = None if headers is None else headers.get("retry-after")
     if header is not None and header.strip().isdecimal():
         pauses.append(float(header))
-    banned = _BANNED_UNTIL.search(message)
+    banned = _BANNED_UNTIL.search(text)
     if banned:
         pauses.append((int(banned[1]) - now_ms) / 1000)
-    return max(pauses) if len(pauses) > 1 else _PAUSE_S[status]
+    return max(pauses) if len(pauses) > 1 else PAUSES_S[status]
+
+
+def _pause_s(status: int, message: str, response: Response | None, now_ms: int) -> float:
+    return pause_s(status, message, None if response is None else response.headers, now_ms)
 
 
 def _shown(message: str) -> str:

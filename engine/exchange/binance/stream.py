@@ -20,7 +20,7 @@ from typing import Any
 
 from engine.exchange.binance.client import BinanceAccess
 from engine.exchange.binance.ear import CONNECTED, LOST, Ear
-from engine.exchange.port import Heard
+from engine.exchange.port import Gate, Heard
 
 __all__ = ["CONNECTED", "LOST", "UserStream"]
 
@@ -47,8 +47,10 @@ class UserStream:
         access: BinanceAccess,
         wake: Callable[[str], None],
         now_ms: Callable[[], int] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._access = access
+        self._gate = gate or _Open()
         self._wake = wake
         self._now_ms = _no_time if now_ms is None else now_ms
         self._is_stopping = threading.Event()
@@ -130,13 +132,13 @@ class UserStream:
 
     async def _listen(self) -> None:
         """Keep one connection until it ends for whatever reason."""
-        from binance import AsyncClient, BinanceSocketManager  # noqa: PLC0415 - only the thread pays
+        # Only the stream's thread pays for these imports.
+        from binance import BinanceSocketManager  # noqa: PLC0415
+
+        from engine.exchange.binance.stream_client import StreamClient  # noqa: PLC0415
 
         access = self._access
-        client = AsyncClient(
-            access.api_key, access.api_secret, requests_params={"allow_redirects": False}
-        )
-        client.FUTURES_URL = f"{access.rest_url.rstrip('/')}/fapi"
+        client = StreamClient(access, self._gate, self._now_ms)
         try:
             sockets = BinanceSocketManager(
                 client, user_timeout=KEY_CHECK_S, max_queue_size=QUEUE_MAX
@@ -163,6 +165,18 @@ class UserStream:
             if reason is None:
                 return
             self._wake(reason)
+
+
+class _Open:
+    """A gate that is never closed: for a stream that stands alone."""
+
+    def is_blocked(self, now_ms: int) -> bool:
+        """Return False."""
+        del now_ms
+        return False
+
+    def block(self, until_ms: int) -> None:
+        """Do nothing."""
 
 
 def _no_time() -> int:

@@ -6,6 +6,7 @@ Invariant: a counter is only told for the window it belongs to; a new minute sta
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from engine.exchange.binance.fates import Headers
 from engine.exchange.port import Usage
@@ -15,6 +16,13 @@ TEN_SECONDS_MS = 10_000
 WEIGHT = "x-mbx-used-weight-1m"
 ORDERS_1M = "x-mbx-order-count-1m"
 ORDERS_10S = "x-mbx-order-count-10s"
+
+
+_LIMITS = {
+    "REQUEST_WEIGHT 1 MINUTE": "weight_limit",
+    "ORDERS 10 SECOND": "orders_10s_limit",
+    "ORDERS 1 MINUTE": "orders_1m_limit",
+}
 
 
 class _Window:
@@ -42,7 +50,7 @@ class UsageMeter:
 
     def __init__(self, weight_limit: int) -> None:
         self._lock = threading.Lock()
-        self._weight_limit = weight_limit
+        self._limits = {"weight_limit": weight_limit}
         self._weight = _Window(MINUTE_MS)
         self._orders_1m = _Window(MINUTE_MS)
         self._orders_10s = _Window(TEN_SECONDS_MS)
@@ -50,6 +58,17 @@ class UsageMeter:
         self._weight_spent = 0
         self._failures = 0
         self._blocked_until_ms = 0
+
+    def take_limits(self, told: object) -> None:
+        """Take the limits exchangeInfo tells; what cannot be read leaves those known before."""
+        for row in told if isinstance(told, list) else ():
+            if not isinstance(row, Mapping):
+                continue
+            about = f"{row.get('rateLimitType')} {row.get('intervalNum')} {row.get('interval')}"
+            name, limit = _LIMITS.get(about), row.get("limit")
+            if name is not None and isinstance(limit, int) and limit > 0:
+                with self._lock:
+                    self._limits[name] = limit
 
     def spend(self, requests: int, weight: int) -> None:
         """Count requests that left, of this weight each."""
@@ -88,7 +107,7 @@ class UsageMeter:
         with self._lock:
             return Usage(
                 weight_used=self._weight.at(now_ms),
-                weight_limit=self._weight_limit,
+                **self._limits,
                 orders_10s=self._orders_10s.at(now_ms),
                 orders_1m=self._orders_1m.at(now_ms),
                 blocked_until_ms=self._blocked_until_ms,
