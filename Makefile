@@ -19,7 +19,7 @@ GROUPS ?=
 next = @printf '\nnext: make -C %q %s\n' "$$PWD" "$(1)"
 
 .PHONY: help setup setup-dev setup-clients demo run test bench simulate campaign soak check lint format types imports \
-  explore coverage clients switches lives testnet migrate plan lock clean
+  explore coverage clients switches sabotages lives testnet migrate plan lock clean
 
 help: ## list the targets
 	@printf 'Position Keeper: one futures position, kept in step with a decision and covered by a stop.\n\n'
@@ -123,6 +123,11 @@ crashes: ## a whole life killed at every call and every statement, with and with
 	@requirements/install.sh dev
 	@$(BIN)/python -m tests.recovery.crashes --jobs $(JOBS)
 	$(call next,switches)
+
+sabotages: ## planted bugs: which checker catches each, and at which seed
+	@requirements/install.sh dev
+	@$(BIN)/python -m tests.simulation.sabotaged --every --jobs $(JOBS)
+	$(call next,simulate)
 
 bench: ## the figures of var/bench.json
 	@requirements/install.sh dev

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.domain.action import CancelOrder, Configure, Outcome, PlaceOrder, Request
+from engine.domain.errors import Unavailable
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Failure, Question
@@ -63,7 +64,13 @@ class Gateway:
         return self._exchange.clock_error_ms()
 
     def anchor_clock(self) -> None:
-        """Measure the exchange's clock; raises ``Unavailable`` or ``Indeterminate``."""
+        """Measure the exchange's clock; raises ``Unavailable`` or ``Indeterminate``.
+
+        A silence the exchange asked for holds for this question too (RULES H4).
+        """
+        until_ms = self._exchange.usage().blocked_until_ms
+        if self._exchange.now_ms() < until_ms:
+            raise Unavailable(f"the exchange asked for silence until {until_ms}")
         self._exchange.anchor_clock()
 
     def usage(self) -> Usage:

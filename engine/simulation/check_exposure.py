@@ -23,9 +23,9 @@ STOPS_MAX = 3
 def exposure(history: History, inbox: Inbox | None = None) -> Judgement:
     """Judge what rests and what executed after every event.
 
-    An order that can enlarge the position is an entry, sent as one; entries of one life, executed
-    and resting, never exceed the first one's quantity, which costs no more than the decision's
-    size; entries of two lives never rest together; own quantity stops are three at most.
+    Entries of one life, executed and resting, never exceed the first one's quantity, which costs
+    no more than the decision's size; entries of two lives never rest together; own quantity stops
+    are three at most.
     """
     findings: list[Finding] = []
     executed: dict[int, Decimal] = {}
@@ -44,9 +44,6 @@ def exposure(history: History, inbox: Inbox | None = None) -> Judgement:
                 allowed[own.generation] = quantity
                 findings += _too_large(event, inbox)
             findings += _beside_others(picture, event, executed, allowed[own.generation])
-        elif not (event.reduce_only or event.close_position) and event.position_side == "BOTH":
-            text = f"{event.client_id} ({own.role.value}) could enlarge the position"
-            findings.append(Finding(event.at_ms, text))
         findings += _too_many_stops(picture, event)
     return Judgement(
         "exposure", checked, tuple(findings), f"{checked} own orders, {len(findings)} too many"

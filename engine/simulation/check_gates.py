@@ -189,8 +189,13 @@ def _account_free(case: Case) -> str | None:
 
 
 def _made_after(case: Case) -> str | None:
-    """D2: made after the last position closed, unless it is the opposite that closed it."""
+    """D2: made after the last position closed, unless it is the opposite that closed it.
+
+    One that opened before is ``executed_once``'s.
+    """
     last = _last(case)
+    if any(life.decision_hash == case.given.id for life in case.lives):
+        return None
     if last is None or last.sign != case.sign or case.given.made_ms > last.closed_ms:
         return None
     return f"made {(last.closed_ms - case.given.made_ms) / 1000:g} s before the last close"

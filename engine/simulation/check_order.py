@@ -76,10 +76,18 @@ def _demand(picture: Picture, sign: int) -> Decimal:
     return max(picture.position * sign, ZERO) + rest
 
 
-def _cover(picture: Picture, sign: int, demand: Decimal) -> Decimal:
-    """Return how much of ``demand`` resting stops on that side cover."""
+def _cover(picture: Picture, sign: int, demand: Decimal, *, with_floor: bool) -> Decimal:
+    """Return how much of ``demand`` resting stops on that side cover.
+
+    While an entry works the primary alone must carry everything; the floor comes on top (A4).
+    """
     covered = sum(
-        (o.covers(demand * sign, picture.at_ms, picture.grace_ms) for o in picture.orders), ZERO
+        (
+            o.covers(demand * sign, picture.at_ms, picture.grace_ms)
+            for o in picture.orders
+            if with_floor or not o.terms.close_position
+        ),
+        ZERO,
     )
     return min(covered, demand)
 
@@ -94,7 +102,7 @@ def _unarmed(
     since_ms = entry.at_ms - ARMED_MS - slack_ms
     best = ZERO
     for picture in reversed(pictures[: index + 1]):
-        best = max(best, _cover(picture, sign, demand))
+        best = max(best, _cover(picture, sign, demand, with_floor=False))
         if picture.at_ms < since_ms:
             break
     if best < demand:
@@ -121,7 +129,9 @@ def _uncovers(before: Picture, after: Picture, gone: Resting) -> Iterator[Findin
     """A4, B1: a cancel leaves cover for the position and for every entry that may still fill."""
     sign = 1 if gone.terms.side == "SELL" else -1
     demand = _demand(after, sign)
-    had, has = _cover(before, sign, demand), _cover(after, sign, demand)
+    is_final = demand <= abs(after.position)
+    had = _cover(before, sign, demand, with_floor=is_final)
+    has = _cover(after, sign, demand, with_floor=is_final)
     if has < had:
         text = f"{gone.terms.client_id} cancelled: cover of {plain(demand)} went from {plain(had)}"
         yield Finding(after.at_ms, f"{text} to {plain(has)}")

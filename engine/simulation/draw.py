@@ -106,6 +106,7 @@ def _venue(chance: Random, market: Market) -> VenueSettings:
         touch_quantity=None if touch is None else Decimal(touch),
         slippage_ticks=chance.choice((0, 0, 1, 5)),
         market_streams=(),
+        log_prices=True,
         log_reads=True,
     )
 

@@ -34,6 +34,7 @@ class Given:
     risk_level: int
     is_checked: bool
     same: str
+    zones: tuple[Decimal, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -111,6 +112,13 @@ def _given(text: str, name: str, symbol: str) -> Given | None:
             risk_level=int(tree.get("risk_level") or 0),
             is_checked=bool(checks) and all(v is True for v in checks.values()),
             same=json.dumps({**tree, "timestamp_iso": ""}, sort_keys=True, default=str),
+            zones=_edges(tree.get("position_management")),
         )
     except (KeyError, TypeError, ValueError, InvalidOperation):
         return None
+
+
+def _edges(management: object) -> tuple[Decimal, ...]:
+    """Return the ends of every liquidation zone a document brings."""
+    zones = management.get("liquidation_zones") if isinstance(management, dict) else None
+    return tuple(Decimal(end) for zone in zones or () for end in zone["zone"])

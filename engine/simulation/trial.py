@@ -111,6 +111,7 @@ class _Course:
         self._broken: list[Violation] = []
         self._needed: int | None = None
         self._appeared: list[Appeared] = []
+        self._flatten_ms: int | None = None
 
     def run(self) -> Trial:
         """Play every stage, then judge."""
@@ -141,7 +142,7 @@ class _Course:
 
     def _flatten(self) -> None:
         world = self._world
-        now_ms = world.clock.now_ms
+        self._flatten_ms = now_ms = world.clock.now_ms
         self._play.add(now_ms, self._composed(Wish(0, Kind.FLAT, 0)))
         world.store.add_command(Command.FLATTEN, by="trial", why="the end", at_ms=now_ms)
         self._play.run(now_ms + FLATTEN_MS, self._is_over)
@@ -181,6 +182,7 @@ class _Course:
                 Inbox(self._appeared),
                 self._drawn.limits,
                 Account(entries, self._drawn.venue.wallet),
+                self._flatten_ms,
             ),
             [rose_ms for _, rose_ms in self._play.absences],
             needs_armed=self._drawn.venue.switches.stop_while_flat == "accepted",

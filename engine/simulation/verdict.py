@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.domain.identity import ClientOrderId
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import Limits
 from engine.domain.numbers import plain
 from engine.read.documents import Document
 from engine.simulation.account import Account
 from engine.simulation.causes import Naked, Pace, naked_with_causes, state_of
 from engine.simulation.check_budget import budget
+from engine.simulation.check_closings import closings
 from engine.simulation.check_exposure import exposure
 from engine.simulation.check_gates import gates
 from engine.simulation.check_order import LATE_MS, protection_first
@@ -81,6 +82,7 @@ class Asked:
     inbox: Inbox
     limits: Limits
     account: Account = field(default_factory=lambda: Account(()))
+    flatten_ms: int | None = None
 
 
 def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
@@ -144,6 +146,10 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
         slack_ms = LATE_MS + pace.next_look_ms
         given = gates(history, asked.account, asked.inbox, asked.limits, slack_ms=slack_ms)
         found += [("gates", f) for f in given.findings]
+        causeless = closings(
+            history, evidence.entries, asked.inbox, asked.limits, flatten_ms=asked.flatten_ms
+        )
+        found += [("gates", f) for f in causeless]
     return found
 
 
@@ -167,8 +173,14 @@ def digest_of(parts: Mapping[str, object]) -> str:
 
 
 def _flips(events: Iterable[Event]) -> Iterable[Finding]:
+    """Name own orders that turned the position around, and exits that could have (F10, B3)."""
     held = None
     for event in events:
+        if isinstance(event, Placed) and (own := event.own_id) is not None:
+            can_open = not (event.reduce_only or event.close_position)
+            if can_open and own.role is not OrderRole.ENTRY and event.position_side == "BOTH":
+                text = f"{event.client_id} ({own.role.value}) could open the other side"
+                yield Finding(event.at_ms, text)
         if isinstance(event, Filled):
             if held is not None and held * event.position < 0 and event.own_id is not None:
                 text = f"{event.client_id} took {plain(held)} to {plain(event.position)}"

@@ -21,6 +21,7 @@ from engine.simulation.checkers import History
 from engine.simulation.given import Inbox, appeared
 from engine.simulation.log import Event, Placed
 from engine.simulation.requests import Request, Rhythm, Span, broken_spans, read_requests
+from engine.simulation.verdict import Evidence, judge
 from tests.simulation.test_checkers import (
     ENTRY,
     FIRST,
@@ -75,13 +76,15 @@ def test_a_replacement_for_more_than_the_remainder_is_too_much() -> None:
     assert exposure(history(events)).ok
 
 
-def test_an_exit_order_that_could_open_is_too_much() -> None:
+def test_an_exit_order_that_could_open_is_a_flip_in_waiting() -> None:
     """A target that does not only reduce opens the other side once the stop was first."""
     loose = replace(stop(5_000, "91600", role="1"), reduce_only=False, type="TAKE_PROFIT_MARKET")
+    events: list[Event] = [FIRST, ENTRY, loose]
+    evidence = Evidence((), events, history(events), Pace(1_000, 20), (), (), is_store_whole=False)
 
-    judgement = exposure(history([FIRST, ENTRY, loose]))
+    violations, _ = judge(evidence)
 
-    assert "could enlarge" in judgement.findings[0].detail
+    assert [(v.checker, v.at_ms) for v in violations] == [("never_flipped", 5_000)]
 
 
 def test_a_fourth_stop_is_one_too_many() -> None:
@@ -238,7 +241,10 @@ def test_the_same_terms_wait_after_a_stop_out_and_an_older_decision_is_used_up()
     stale = named(old, 7_000, generation=2)
 
     assert refused([*events, again], old, newer) == ["cooldown"]
-    assert set(refused([*events, stale], old)) == {"cooldown", "made_after"}
+    other = opening(timestamp_iso="1970-01-01T00:00:04Z", leverage=3.0, reason="other")
+
+    assert refused([*events, stale], old) == ["cooldown"]  # used twice: executed_once says so
+    assert refused([*events, named(other, 7_000, generation=2)], old, other) == ["made_after"]
 
 
 def test_a_day_that_is_spent_or_lost_forbids_the_entry() -> None:

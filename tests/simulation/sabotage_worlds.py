@@ -1,0 +1,164 @@
+"""The worlds planted bugs live in: those of a profile, with what makes the bug matter drawn often.
+
+Nothing spaces lives out, so that many are lived; what a gate is to be seen forbidding stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from random import Random  # noqa: TID251 - only the type: a profile is handed its chance
+
+from engine.simulation.analyst import Kind, Wish
+from engine.simulation.draw import PROFILES, Drawn, Profile, draw
+from engine.simulation.play import Fault, Hand, Happening, Kill
+
+Happenings = list[tuple[int, Happening]]
+
+
+def worlds(name: str, count: int) -> Iterator[Drawn]:
+    """Yield the first few worlds of this name."""
+    profile, change = WORLDS[name]
+    for seed in range(1, count + 1):
+        drawn = draw(seed, profile)
+        free = replace(drawn.limits, trades_per_day_max=20, cooldown_ms=0)
+        yield change(replace(drawn, limits=free))
+
+
+def _faults(*faults: dict[str, object], every_ms: int = 0) -> Profile:
+    """Return a profile that arms these faults at the start, and again and again."""
+
+    def trouble(_: Random, length_ms: int) -> Happenings:
+        step_ms = every_ms or length_ms
+        return [(at, Fault(f)) for at in range(0, length_ms, step_ms) for f in faults]
+
+    return Profile("sabotage", trouble)
+
+
+def _kills_after_entries(chance: Random, length_ms: int) -> Happenings:
+    """Kill the keeper now and then at a call, after it took effect."""
+    times = range(2_000, length_ms, 20_000)
+    return [(at, Kill(call=chance.randrange(24), is_after=True)) for at in times]
+
+
+def _hands(chance: Random, length_ms: int) -> Happenings:
+    """Somebody cancels a stop, adds and cuts, again and again."""
+    acts: tuple[dict[str, object], ...] = (
+        {"do": "cancel", "role": "stop_primary"},
+        {"do": "cancel", "role": "stop_floor"},
+        {"do": "market", "side": "buy", "quantity": "0.002"},
+        {"do": "market", "side": "sell", "quantity": "0.002"},
+    )
+    return [(at, Hand(chance.choice(acts))) for at in range(5_000, length_ms, 15_000)]
+
+
+def _others(_: Random, length_ms: int) -> Happenings:
+    """Somebody has orders of his own far away."""
+    far: dict[str, object] = {
+        "do": "stop",
+        "side": "buy",
+        "trigger": "500000",
+        "quantity": "0.001",
+    }
+    return [(at, Hand(far)) for at in range(1_000, length_ms, 60_000)]
+
+
+def _same(drawn: Drawn) -> Drawn:
+    return drawn
+
+
+def _limits(**changes: object) -> Callable[[Drawn], Drawn]:
+    def change(drawn: Drawn) -> Drawn:
+        return replace(drawn, limits=replace(drawn.limits, **changes))  # type: ignore[arg-type]
+
+    return change
+
+
+def _again(kind: Kind, every_ms: int) -> Callable[[Drawn], Drawn]:
+    """Let the analytics job do the same thing all the time after its first decision."""
+
+    def change(drawn: Drawn) -> Drawn:
+        first = drawn.wishes[0]
+        more = [
+            Wish(at, kind, at) for at in range(first.at_ms + every_ms, drawn.length_ms, every_ms)
+        ]
+        return replace(drawn, wishes=(first, *more))
+
+    return change
+
+
+def _thin(drawn: Drawn) -> Drawn:
+    """Let resting orders fill little by little, and chases come quickly."""
+    venue = replace(
+        drawn.venue,
+        touch_quantity=Decimal("0.002"),
+        level_quantity=Decimal("0.002"),
+        level_ticks=100,
+    )
+    limits = replace(drawn.limits, chase_interval_ms=5_000, entry_timeout_ms=900_000)
+    return replace(drawn, venue=venue, limits=limits)
+
+
+_POST = {"verb": "POST"}
+
+WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
+    "calm": (PROFILES["calm"], _same),
+    "faulty": (PROFILES["faulty"], _same),
+    "hostile": (PROFILES["hostile"], _same),
+    "lost_entries": (
+        _faults(
+            {
+                "kind": "reply_lost_after",
+                "match": {**_POST, "role": "entry"},
+                "times": 20,
+                "probability": 0.5,
+            }
+        ),
+        _same,
+    ),
+    # Never for longer than an accepted order may stay invisible (RULES B3 b).
+    "forgetful": (
+        _faults(
+            {
+                "kind": "reply_lost_after",
+                "match": {**_POST, "role": "entry"},
+                "times": 20,
+                "duration_s": 12,
+            },
+            {"kind": "lookup_not_found", "match": {"role": "entry"}, "duration_s": 8},
+            {"kind": "list_forgets", "match": {"role": "entry"}, "duration_s": 8},
+            every_ms=12_000,
+        ),
+        _same,
+    ),
+    "lost_stops": (
+        _faults(
+            {
+                "kind": "reply_lost_before",
+                "match": {**_POST, "role": "stop_primary"},
+                "times": 50,
+                "probability": 0.5,
+            }
+        ),
+        _same,
+    ),
+    "refused_steps": (
+        _faults(
+            {"kind": "stop_refused_once", "code": -2021, "times": 1, "after": 2}, every_ms=60_000
+        ),
+        _same,
+    ),
+    "lagging": (_faults({"kind": "position_lag", "lag_s": 2, "probability": 0.5}), _same),
+    "silenced": (_faults({"kind": "rate_limited", "retry_after_s": 5}, every_ms=30_000), _same),
+    "killed_after_an_entry": (Profile("sabotage", _kills_after_entries), _same),
+    "meddled": (Profile("sabotage", _hands), _same),
+    "foreign_orders": (Profile("sabotage", _others), _same),
+    "chased": (Profile("sabotage", lambda _, __: []), _thin),
+    "stopped_out": (
+        PROFILES["calm"],
+        lambda d: _again(Kind.RESEND, 20_000)(_limits(cooldown_ms=900_000)(d)),
+    ),
+    "busy_days": (PROFILES["calm"], _limits(trades_per_day_max=1)),
+    "stale": (PROFILES["calm"], _again(Kind.STALE, 20_000)),
+}

@@ -1,0 +1,659 @@
+"""Planted bugs: what each changes in the code, in which worlds it lives, which checker names it.
+
+A sabotage is text: where ``old`` stands exactly once in a module it becomes ``new``, and what is
+``added`` is appended. It is applied while the module is imported (``sabotaged``), in a process of
+its own; nothing here imports the engine. Where the gateway would stop the bug, the gateway is put
+to sleep (``BLIND``): a checker is to be seen at work, not the layer before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one module; ``old`` empty: only ``added`` is appended."""
+
+    module: str
+    old: str = ""
+    new: str = ""
+    added: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """One bug; ``checker`` must complain within the first ``seeds`` seeds of the worlds."""
+
+    name: str
+    what: str
+    checker: str
+    worlds: str
+    seeds: int
+    changes: tuple[Change, ...]
+
+
+BLIND = (
+    Change("engine.exchange.clearance", added="CHECKS = ()\n"),
+    Change("engine.exchange.proofs", added="def refuse_cancel(*_):\n    return None\n"),
+)
+
+
+def rule(body: str) -> Change:
+    """Return a change that puts one more rule behind the planner's own: ``planted(situation)``."""
+    return Change(
+        "engine.plan.planner",
+        added=f"{IMPORTS}\n{body}\n\nRULES = (*RULES, planted)\n",
+    )
+
+
+IMPORTS = """
+from dataclasses import replace
+from engine.domain.action import CancelOrder, PlaceOrder, Proof
+from engine.domain.identity import OrderRole
+from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.terms import ActionClass, Book, OrderType
+from engine.plan.proposal import NOTHING, Proposal
+
+def dropped(order):
+    return CancelOrder(
+        client_id=order.id, book=Book.ALGO, action_class=ActionClass.PROTECT,
+        rule="planted", reason="planted", proof=Proof.TIGHTER_RESTS,
+    )
+"""
+
+GATES = "engine.plan.gates"
+
+SABOTAGES = (
+    Sabotage(
+        "widens_once",
+        "one stop is sent a percent wider than the level in force",
+        "never_widened",
+        "calm",
+        12,
+        (
+            *BLIND,
+            rule("""
+def planted(situation):
+    life, ledger = situation.ledger.life, situation.ledger
+    if life is None or not life.is_open or ledger.of_life(OrderRole.STOP_BRIDGE):
+        return NOTHING
+    if life.quantity == 0:
+        return NOTHING
+    level = situation.instrument.price_toward_more_risk(
+        life.side, life.level_in_force * (100 - life.side.sign) / 100
+    )
+    terms = OrderTerms(
+        client_id=situation.next_id(OrderRole.STOP_BRIDGE), side=life.side.closing,
+        type=OrderType.STOP_MARKET, quantity=life.quantity, trigger_price=level, reduce_only=True,
+    )
+    return Proposal(actions=(PlaceOrder(terms, ActionClass.PROTECT, "planted", "planted"),))
+"""),
+        ),
+    ),
+    Sabotage(
+        "cancels_first",
+        "the old stop goes when the tighter one was asked for, not once it was seen resting",
+        "never_widened",
+        "calm",
+        12,
+        (
+            *BLIND,
+            rule("""
+def planted(situation):
+    life = situation.ledger.life
+    if life is None or not life.is_open:
+        return NOTHING
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    if not any(o.status is OrderStatus.INTENDED for o in primaries):
+        return NOTHING
+    return Proposal(actions=tuple(dropped(o) for o in primaries if o.status.is_resting))
+"""),
+        ),
+    ),
+    Sabotage(
+        "drops_its_stops",
+        "every stop is cancelled once the first target rests",
+        "covered",
+        "calm",
+        12,
+        (
+            *BLIND,
+            rule("""
+def planted(situation):
+    ledger = situation.ledger
+    if ledger.life is None or not any(o.status.is_resting for o in ledger.of_life(OrderRole.TP1)):
+        return NOTHING
+    stops = ledger.of_life(OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR)
+    return Proposal(actions=tuple(dropped(o) for o in stops if o.status.is_resting))
+"""),
+        ),
+    ),
+    Sabotage(
+        "forgets_the_intent",
+        "entries are not written down, neither before they are sent nor after",
+        "exposure",
+        "forgetful",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.store.changes",
+                "for entry in orders:",
+                'for entry in [one for one in orders if one.value.role.value != "entry"]:',
+            ),
+        ),
+    ),
+    Sabotage(
+        "resends_on_timeout",
+        "an entry of unknown fate is sent again at once under a new id",
+        "executed_once",
+        "lost_entries",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.exchange.gateway",
+                added="""
+from dataclasses import replace as _replace
+
+def _sends_again(gateway, requests, *rest, **named):
+    outcomes = list(_perform(gateway, requests, *rest, **named))
+    for index, outcome in enumerate(outcomes):
+        action = outcome.action
+        is_entry = isinstance(action, PlaceOrder) and action.terms.role is OrderRole.ENTRY
+        if is_entry and outcome.fate is Fate.UNKNOWN:
+            old = action.terms.client_id
+            terms = _replace(action.terms, client_id=old._replace(revision=old.revision + 1))
+            outcomes[index] = _perform(gateway, [_replace(action, terms=terms)], *rest, **named)[0]
+    return tuple(outcomes)
+
+_perform = Gateway.perform
+Gateway.perform = _sends_again
+""",
+            ),
+        ),
+    ),
+    Sabotage(
+        "enters_while_unknown",
+        "an entry whose fate is unknown counts as never sent",
+        "exposure",
+        "forgetful",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.entry",
+                "not all(never_ran(o) for o in entries)",
+                "not all(never_ran(o) or o.status is OrderStatus.UNKNOWN for o in entries)",
+            ),
+            Change(
+                "engine.plan.entry",
+                'return "picture_unsettled"',
+                "pass",
+            ),
+        ),
+    ),
+    Sabotage(
+        "trusts_not_found",
+        "an unanswered entry is given up for dead as soon as it is not found",
+        "executed_once",
+        "forgetful",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.reconcile.orders",
+                "can_still_run = listing.at_ms <= order.dead_after_ms + VISIBLE_WITHIN_MS",
+                "can_still_run = False",
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_algo_list",
+        "stops that vanish from the list of conditional orders are not asked for",
+        "covered",
+        "meddled",
+        12,
+        (
+            Change(
+                "engine.reconcile.orders",
+                "listing = observation.orders if order.terms.book is Book.REGULAR else "
+                "observation.algo_orders",
+                "listing = observation.orders if order.terms.book is Book.REGULAR else None",
+            ),
+            Change(
+                "engine.reconcile.questions",
+                "missing = [o for o in ledger.orders if not o.status.is_final and not "
+                "_is_listed(o, listed)]",
+                "missing = [o for o in ledger.orders if not o.status.is_final and o.terms.book "
+                "is Book.REGULAR"
+                " and not _is_listed(o, listed)]",
+            ),
+        ),
+    ),
+    Sabotage(
+        "sizes_from_local_fills",
+        "the position is what our own orders executed, whatever the exchange says",
+        "no_leftovers",
+        "meddled",
+        12,
+        (
+            Change(
+                "engine.reconcile.position",
+                "    quantity = max(read.quantity, executed) if is_lagging else read.quantity\n",
+                "    own = tuple(f for f in ledger.fills if f.own_id is not None)\n"
+                "    quantity = max(sum_of(own) * life.side.sign, ZERO)\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "shrinks_at_a_partial_fill",
+        "the armed stop is cut to what has filled while the entry still works",
+        "protection_first",
+        "chased",
+        12,
+        (
+            *BLIND,
+            rule("""
+def planted(situation):
+    life, ledger = situation.ledger.life, situation.ledger
+    if life is None or not life.is_open or ledger.entries_are_final or life.quantity == 0:
+        return NOTHING
+    primaries = [o for o in ledger.of_life(OrderRole.STOP_PRIMARY) if o.may_rest]
+    small = [o for o in primaries if o.terms.quantity < life.planned_quantity]
+    if small or not primaries:
+        return Proposal(actions=tuple(dropped(o) for o in primaries if o not in small))
+    terms = replace(
+        primaries[-1].terms, client_id=situation.next_id(OrderRole.STOP_PRIMARY),
+        quantity=life.quantity,
+    )
+    return Proposal(actions=(PlaceOrder(terms, ActionClass.PROTECT, "planted", "planted"),))
+"""),
+        ),
+    ),
+    Sabotage(
+        "disarms_at_once",
+        "the armed stop is cancelled in the same plan as its entry",
+        "protection_first",
+        "calm",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.withdrawal",
+                "    if not entry_never_filled(situation):\n",
+                "    if life.is_open:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "enters_before_the_stop_rests",
+        "the entry does not wait for the armed stop to be seen",
+        "protection_first",
+        "lost_stops",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.entry",
+                "if not is_fallback and (stop is None or stop.terms.trigger_price is None):",
+                "if False:",
+            ),
+            Change("engine.plan.entry", 'return "picture_unsettled"', "pass"),
+        ),
+    ),
+    Sabotage(
+        "uses_a_decision_twice",
+        "a decision that has opened once may open again",
+        "executed_once",
+        "calm",
+        24,
+        (
+            Change(
+                GATES,
+                "is_after = entry.decision.made_ms > ends_at_ms",
+                "is_after = used or entry.decision.made_ms > ends_at_ms",
+            ),
+            Change(
+                GATES,
+                '"decision_unused", not used and is_after, detail="" if not used and is_after '
+                "else detail",
+                '"decision_unused", is_after, detail="" if is_after else detail',
+            ),
+            Change(
+                "engine.tick",
+                "is_used = ledger.has_used(decision.id)",
+                "is_used = False",
+            ),
+        ),
+    ),
+    Sabotage(
+        "skips_the_sweep",
+        "what is left after flat stays where it is",
+        "no_leftovers",
+        "calm",
+        12,
+        (
+            Change(
+                "engine.plan.exits",
+                "    if life is not None and (life.closed_ms is None or life.swept_ms is not "
+                "None):\n",
+                "    if True:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "takes_a_refused_step_for_the_stop",
+        "-2021 of a trailing step closes the position",
+        "gates",
+        "refused_steps",
+        16,
+        (
+            Change(
+                "engine.plan.ladder",
+                "is_cover = last.action_class is ActionClass.PROTECT",
+                "is_cover = True",
+            ),
+            Change(
+                "engine.plan.ladder",
+                "if is_missing and _cover_would_trigger(situation):",
+                "if _cover_would_trigger(situation):",
+            ),
+        ),
+    ),
+    Sabotage(
+        "swaps_the_sides_of_the_wider_stop",
+        "of two stops the lower one is taken, for shorts as for longs",
+        "gates",
+        "calm",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.entry_zone",
+                "return side.wider(given, least)",
+                "return min(given, least)",
+            ),
+        ),
+    ),
+    Sabotage(
+        "rounds_toward_the_entry",
+        "the 0.35 % stop is rounded toward the entry",
+        "gates",
+        "calm",
+        24,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.entry_zone",
+                "least = instrument.price_toward_more_risk(side, price * (ONE - side.sign * "
+                "terms.stop_distance))",
+                "least = instrument.price_toward_less_risk(side, price * (ONE - side.sign * "
+                "terms.stop_distance))",
+            ),
+        ),
+    ),
+    Sabotage(
+        "believes_a_lagging_flat",
+        "one read that shows nothing ends the life",
+        "never_widened",
+        "lagging",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.reconcile.position", "    if can_end and is_told:\n", "    if can_end:\n"
+            ),
+        ),
+    ),
+    Sabotage(
+        "forgets_the_floor",
+        "the stop that sizes itself is never placed",
+        "covered",
+        "meddled",
+        24,
+        (
+            Change(
+                "engine.plan.protection",
+                "    if life is None or not life.is_open or life.closing is not None or "
+                "life.quantity == 0:\n"
+                "        return NOTHING\n    if life.origin is Origin.ORPHAN and",
+                "    if True:\n        return NOTHING\n    if life.origin is Origin.ORPHAN and",
+            ),
+        ),
+    ),
+    Sabotage(
+        "does_not_restore",
+        "a stop that somebody removed is not placed again",
+        "covered",
+        "meddled",
+        12,
+        (
+            Change(
+                "engine.plan.protection",
+                "    if reached >= situation.quantity_to_cover or _has_made_way(situation, "
+                "life):\n",
+                "    if True:\n",
+            ),
+            Change(
+                "engine.plan.protection",
+                "    if standing and not (is_alone and len(standing) < "
+                "situation.limits.possibly_resting_max):\n",
+                "    if floors:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "looks_without_pause",
+        "the tick does not stretch, and no question is held back",
+        "budget",
+        "calm",
+        4,
+        (
+            Change(
+                "engine.loop",
+                "return interval_ms * interval_factor(condition.weight_used, "
+                "condition.weight_limit)",
+                "return min(SOON_MS, interval_ms)",
+            ),
+            Change(
+                "engine.exchange.budget",
+                "    if usage.weight_used + COVER_READ_WEIGHT > usage.weight_limit:\n",
+                "    if False:\n",
+            ),
+            Change(
+                "engine.exchange.budget",
+                "    if usage.weight_used * 100 >= usage.weight_limit * share:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "talks_into_the_silence",
+        "a silence the exchange asked for is not kept",
+        "budget",
+        "silenced",
+        8,
+        (
+            Change(
+                "engine.exchange.budget",
+                "    if now_ms < usage.blocked_until_ms:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "chases_with_the_whole",
+        "a chased entry carries the whole quantity, not the remainder",
+        "exposure",
+        "chased",
+        16,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.chase",
+                "remainder = life.planned_quantity - sum((o.quantity_filled for o in entries), "
+                "ZERO)",
+                "remainder = life.planned_quantity",
+            ),
+        ),
+    ),
+    Sabotage(
+        "replaces_before_the_last_word",
+        "a chased entry goes out while its predecessor still works",
+        "exposure",
+        "chased",
+        16,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.chase",
+                "return Proposal(actions=tuple(_cancel(o) for o in late))",
+                "pass",
+            ),
+            Change(
+                "engine.plan.chase",
+                "if any(o.finished_ms is None or o.finished_ms > situation.now_ms for o in "
+                "entries):",
+                "if False:",
+            ),
+            Change(
+                "engine.plan.chase",
+                "return Proposal(actions=(_cancel(last),), life=replace(life, "
+                "chasing_ms=situation.now_ms))",
+                "return Proposal(life=replace(life, chasing_ms=situation.now_ms))",
+            ),
+        ),
+    ),
+    Sabotage(
+        "tidies_up",
+        "beside one of ours every order of somebody else is cancelled",
+        "foreign_untouched",
+        "foreign_orders",
+        12,
+        (
+            Change(
+                "engine.exchange.binance.adapter",
+                "gone = self._checked(client.futures_cancel_algo_order(**parameters))",
+                "for one in client.futures_get_open_algo_orders(symbol=self._access.symbol):\n"
+                '                        if not one["clientAlgoId"].startswith("kp"):\n'
+                "                            "
+                'client.futures_cancel_algo_order(algoId=one["algoId"])\n'
+                "                    gone = "
+                "self._checked(client.futures_cancel_algo_order(**parameters))",
+            ),
+        ),
+    ),
+    Sabotage(
+        "targets_that_can_open",
+        "the first target is sent without reduceOnly",
+        "never_flipped",
+        "calm",
+        12,
+        (
+            *BLIND,
+            Change(
+                "engine.plan.exits",
+                "        reduce_only=quantity is not None,\n",
+                "        reduce_only=False,\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "never_rests",
+        "the runner's target is taken for outdated in every tick",
+        "converged",
+        "calm",
+        12,
+        (
+            Change(
+                "engine.plan.exits",
+                "outdated = [o for o in working if o.role is not role or o.terms.trigger_price "
+                "!= trigger]",
+                "outdated = working",
+            ),
+        ),
+    ),
+    Sabotage(
+        "drops_a_fill",
+        "every other execution is not written down",
+        "trade_record",
+        "calm",
+        12,
+        (
+            Change(
+                "engine.store.changes",
+                "        fills=tuple(fills),\n",
+                "        fills=tuple(fills)[1:],\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "skips_the_cooldown",
+        "the same terms may enter again right after a stop-out",
+        "gates",
+        "stopped_out",
+        24,
+        (
+            Change(
+                GATES,
+                "        if was_bad and same and since_ms < limit_ms:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_days_trades",
+        "the cap on positions a day does not count",
+        "gates",
+        "busy_days",
+        12,
+        (
+            Change(
+                GATES,
+                'return _gate("trades_left_today", today < limit, today, limit)',
+                'return _gate("trades_left_today", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "leaves_the_leverage",
+        "margin type and leverage are not set before arming",
+        "gates",
+        "calm",
+        4,
+        (
+            Change(
+                "engine.plan.entry",
+                "if (setup := _configure(situation, entry.decision)) is not None:",
+                "if (setup := None) is not None:",
+            ),
+        ),
+    ),
+    Sabotage(
+        "enters_on_stale_news",
+        "a decision never grows too old",
+        "gates",
+        "stale",
+        16,
+        (
+            Change(
+                GATES,
+                'return _gate("decision_fresh", age_ms <= limit_ms, age_ms // 1000, limit_ms '
+                '// 1000, "seconds")',
+                'return _gate("decision_fresh", passes=True)',
+            ),
+            Change(
+                "engine.plan.withdrawal",
+                "if now_ms - made_ms > limits.decision_stale_ms:",
+                "if False:",
+            ),
+            Change(
+                "engine.tick",
+                "is_fresh = now_ms - decision.made_ms <= limits.decision_stale_ms",
+                "is_fresh = True",
+            ),
+        ),
+    ),
+)
