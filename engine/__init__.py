@@ -3,4 +3,4 @@
 Read `engine.tick` first. The version stands here and nowhere else.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -204,7 +204,6 @@ def an_order(  # noqa: PLR0913 - each is a fact of an order, and all are named
         exchange_id=number if has_word else None,
         quantity_filled=d(filled),
         rested_ms=NOW - 50_000 if has_rested else None,
-        seen_ms=NOW - 1_000 if status.is_resting else None,
         triggered_ms=NOW if status in (TRIGGERING, TRIGGERED) else None,
         finished_ms=NOW - 30_000 if status.is_final else None,
     )
@@ -259,7 +258,7 @@ def report_of(order: Order, **changes: Any) -> OrderReport:
         close_position=terms.close_position,
         quantity_filled=order.quantity_filled,
         created_ms=order.intended_ms,
-        updated_ms=order.seen_ms or order.intended_ms,
+        updated_ms=order.triggered_ms or order.intended_ms,
         child_id=order.child_id,
     )
     return replace(made, **changes)

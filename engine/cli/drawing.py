@@ -98,6 +98,8 @@ def moment_ms(text: str) -> int:
 def _seen_prices(store: ReadStore, from_ms: int, to_ms: int) -> list[tuple[int, Decimal]]:
     seen = []
     for record in store.ticks(from_ms=from_ms, to_ms=to_ms):
+        if not record.is_of_this_version:
+            continue
         price = record.observation.last_price or record.observation.mark_price
         if price is not None:
             seen.append((record.now_ms, price))

@@ -262,6 +262,13 @@ class Observation:
             return None
         return self.orders.value + self.algo_orders.value
 
+    def listed_ms(self, client_id: str, book: Book) -> int | None:
+        """Return when the open orders of ``book`` showed that one, None if they do not."""
+        listing = self.orders if book is Book.REGULAR else self.algo_orders
+        if listing is None or all(report.client_id != client_id for report in listing.value):
+            return None
+        return listing.at_ms
+
     def with_failure(self, failure: Failure) -> Observation:
         """Return the observation with one more question that failed."""
         return replace(self, failures=(*self.failures, failure))

@@ -132,8 +132,8 @@ class OrderReport:
 class Order:
     """One own order as the ledger knows it: terms, evidence, fate.
 
-    ``rested_ms`` is the first positive word about it (RULES C1), ``seen_ms`` the latest,
-    ``doubtful_since_ms`` the moment a list stopped showing it without a contrary word.
+    ``rested_ms`` is the first positive word about it (RULES C1), ``doubtful_since_ms`` the moment
+    a list stopped showing it without a contrary word.
     ``dead_after_ms``: from then on a request of unknown fate can no longer execute
     (timestamp + recvWindow + clock error, RULES C4). ``reason`` is the rule that asked for it.
     ``quantity_pushed`` is what the user stream says has executed, at ``pushed_ms``, while no answer
@@ -150,7 +150,6 @@ class Order:
     child_id: str | None = None
     quantity_filled: Decimal = ZERO
     rested_ms: int | None = None
-    seen_ms: int | None = None
     doubtful_since_ms: int | None = None
     triggered_ms: int | None = None
     finished_ms: int | None = None

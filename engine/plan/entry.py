@@ -121,12 +121,12 @@ def never_ran(entry: Order) -> bool:
 def armed_stop(situation: Situation) -> Order | None:
     """Return the armed stop that covers the whole planned quantity by fresh evidence."""
     for order in situation.ledger.of_life(OrderRole.STOP_PRIMARY):
-        age_ms = situation.now_ms - (order.seen_ms or 0)
+        seen_ms = situation.observation.listed_ms(str(order.id), order.terms.book)
         if (
             order.status is OrderStatus.WORKING
             and order.doubtful_since_ms is None
-            and order.seen_ms is not None
-            and age_ms <= situation.limits.armed_age_max_ms
+            and seen_ms is not None
+            and situation.now_ms - seen_ms <= situation.limits.armed_age_max_ms
             and (order.terms.quantity or 0) >= situation.life.planned_quantity
         ):
             return order

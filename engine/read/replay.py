@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine import __version__
 from engine.domain import canonical
 from engine.domain.drift import Drift
 from engine.domain.situation import Situation
@@ -85,7 +84,7 @@ def replay(records: Iterable[TickRecord]) -> Replayed:
         if broken is not None:
             different.append(Difference(record.tick, *broken))
             continue
-        if record.engine_version != __version__:
+        if not record.is_of_this_version:
             skipped.append((record.tick, "engine_version"))
             continue
         recomputed = recompute(record)

@@ -256,6 +256,8 @@ def _foreign_orders(store: ReadStore) -> tuple[OrderReport, ...]:
     """Return other people's orders of the last recorded look; a new one is recorded at once."""
     for row in store.tick_rows(limit=1):
         for record in store.ticks(after_id=row["id"] - 1):
+            if not record.is_of_this_version:
+                return ()  # the first tick of this version tells
             reports = record.observation.open_reports or ()
             return tuple(report for report in reports if report.own_id is None)
     return ()

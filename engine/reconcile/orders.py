@@ -128,7 +128,7 @@ def _is_child(orders: Mapping[ClientOrderId, Order], report: OrderReport) -> boo
 def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
     if report.status not in WORDS:
         return order  # a word we do not know says that it is there, and no more
-    if report.status.is_resting and _is_assumed_dead(order):
+    if report.status.is_resting and is_assumed_dead(order):
         order = replace(order, status=OrderStatus.UNKNOWN, finished_ms=None, doubtful_since_ms=None)
     status = next_status(order.status, report.status)
     is_positive = report.status.is_resting
@@ -141,7 +141,6 @@ def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
         child_id=report.child_id or order.child_id,
         quantity_filled=max(order.quantity_filled, report.quantity_filled),
         rested_ms=at_ms if order.rested_ms is None and is_positive else order.rested_ms,
-        seen_ms=at_ms if is_positive else order.seen_ms,
         doubtful_since_ms=None if is_positive or ended else order.doubtful_since_ms,
         triggered_ms=at_ms if fired and order.triggered_ms is None else order.triggered_ms,
         finished_ms=at_ms if ended and order.finished_ms is None else order.finished_ms,
@@ -149,7 +148,7 @@ def _with_word(order: Order, report: OrderReport, at_ms: int) -> Order:
     )
 
 
-def _is_assumed_dead(order: Order) -> bool:
+def is_assumed_dead(order: Order) -> bool:
     """Return whether an order ended by our conclusion alone: a positive word revives it (B3).
 
     Let go while doubtful (RULES G6), abandoned without a trace (RULES C4), or never sent.
@@ -252,7 +251,6 @@ def _adopted(own_id: ClientOrderId, report: OrderReport, at_ms: int) -> Order:
         child_id=report.child_id,
         quantity_filled=report.quantity_filled,
         rested_ms=report.created_ms if is_positive else None,
-        seen_ms=at_ms if is_positive else None,
         finished_ms=None if not report.status.is_final else at_ms,
         note=report.note,
         is_adopted=True,

@@ -80,7 +80,6 @@ def _accepted(order: Order, outcome: Outcome) -> Order:
         child_id=report.child_id,
         quantity_filled=report.quantity_filled,
         rested_ms=outcome.at_ms if rests else None,
-        seen_ms=outcome.at_ms if rests else None,
         finished_ms=outcome.at_ms if status.is_final else None,
         note=report.note,
     )

@@ -6,9 +6,8 @@ grouped by class, because protection is committed first and alone (RULES G5).
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from engine.domain.ledger import Ledger, PastLife
@@ -68,14 +67,12 @@ class Changes:
 
 NONE = Changes()
 
-_BUT_SEEN = operator.attrgetter(*(f.name for f in fields(Order) if f.name != "seen_ms"))
-
 
 def changes(before: Ledger, after: Ledger) -> Changes:
     """Return what must be written so that ``after`` is recalled where ``before`` was."""
     if before is after:
         return NONE
-    orders, orders_gone = _moved(before.orders, after.orders, _order_key, _is_merely_seen)
+    orders, orders_gone = _moved(before.orders, after.orders, _order_key)
     fills, fills_gone = _moved(before.fills, after.fills, _fill_key)
     levels, _ = _moved(before.levels, after.levels, level_key)
     past, past_gone = _moved(before.past, after.past, _past_key)
@@ -116,7 +113,6 @@ def _moved(
     before: tuple[T, ...],
     after: tuple[T, ...],
     key: Callable[[T], K],
-    is_same: Callable[[T, T], bool] = operator.eq,
 ) -> tuple[list[Entry[T]], list[K]]:
     """Return entries that are new, changed or in another place, and the keys that are gone."""
     if before is after or before == after:
@@ -125,7 +121,7 @@ def _moved(
     changed = []
     for index, item in enumerate(after):
         place, was = places.pop(key(item), (-1, None))
-        if place != index or was is None or not is_same(was, item):
+        if place != index or was != item:
             changed.append(Entry(item, index, was))
     return changed, list(places)
 
@@ -137,14 +133,6 @@ def _class_of(order: Order) -> ActionClass:
     transactions the level would bind (RULES F3) while nothing carries it, and the life be empty.
     """
     return ActionClass.PROTECT if order.role.is_stop else order.action_class
-
-
-def _is_merely_seen(was: Order, order: Order) -> bool:
-    """Return whether nothing is new but the moment of the last look.
-
-    An order that rests is seen in every tick; a restart looks before it believes anyway.
-    """
-    return was is order or _BUT_SEEN(was) == _BUT_SEEN(order)
 
 
 def _order_key(order: Order) -> str:

@@ -13,7 +13,7 @@ from engine.store import tables as t
 from engine.store.connect import Desk, naming
 from engine.store.guards import are_in_place, install, statements
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision of the schema, oldest first; the migrations of the same numbers build them."""
 
 HEAD = REVISIONS[-1]

@@ -197,7 +197,6 @@ orders = sa.Table(
     _text("child_id", nullable=True),
     _price("quantity_filled", nullable=False),
     _moment("rested_ms"),
-    _moment("seen_ms"),
     _moment("doubtful_since_ms"),
     _moment("triggered_ms"),
     _moment("finished_ms"),

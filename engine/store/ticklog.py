@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -45,12 +46,13 @@ _OUTCOMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TickRecord:
-    """One recorded tick, read back; ``ledger`` is the one recalled, before reconciliation.
+    """One recorded tick, read back; its parts are decoded when they are asked for.
 
-    ``body`` is the canonical text that ``digest`` seals; ``outcomes_digest`` was written for the
-    outcomes and ``outcomes_sealed`` is theirs as they stand now.
+    Another version may have recorded parts this one does not know: ``is_of_this_version`` says
+    whether they can be asked for. ``body`` is the canonical text that ``digest`` seals;
+    ``outcomes_digest`` was written for the outcomes, ``outcomes_sealed`` is theirs as they stand.
     """
 
     id: int
@@ -58,19 +60,71 @@ class TickRecord:
     now_ms: int
     engine_version: str
     reasons: tuple[str, ...]
-    ledger: Ledger
-    observation: Observation
-    inbox: Inbox
-    condition: Condition
-    limits: Limits
-    drifts: tuple[Drift, ...]
-    plan: dict[str, Any]
-    outcomes: tuple[Outcome, ...]
     previous_digest: str
     digest: str
     body: str
+    outcomes_text: str | None
     outcomes_digest: str | None
-    outcomes_sealed: str | None
+    texts: Mapping[str, str]
+
+    @property
+    def is_of_this_version(self) -> bool:
+        """Return whether this version recorded it, so that it can be decoded."""
+        return self.engine_version == __version__
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Return the whole row as plain data."""
+        data: dict[str, Any] = json.loads(self.body)
+        return data
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Return the ledger as recalled, before reconciliation."""
+        return canonical.from_plain(Ledger, self.data["ledger"])
+
+    @cached_property
+    def observation(self) -> Observation:
+        """Return what was seen."""
+        return canonical.from_plain(Observation, self.data["observation"])
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Return what decisions said, the decision's own text put in place of its digest."""
+        named = self.data["inbox"]["decision"]
+        decision = None if named is None else json.loads(self.texts[named])
+        return canonical.from_plain(Inbox, self.data["inbox"] | {"decision": decision})
+
+    @cached_property
+    def condition(self) -> Condition:
+        """Return the engine's own state."""
+        return canonical.from_plain(Condition, self.data["condition"])
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Return the settings the rules went by."""
+        return canonical.from_plain(Limits, json.loads(self.texts[self.data["settings"]]))
+
+    @cached_property
+    def drifts(self) -> tuple[Drift, ...]:
+        """Return what differed from the ledger."""
+        return canonical.from_plain(tuple[Drift, ...], self.data["drifts"])
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Return the plan as ``plan_document`` spelled it."""
+        plan: dict[str, Any] = self.data["plan"]
+        return plan
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return what became of the requests."""
+        return canonical.from_plain(tuple[Outcome, ...], json.loads(self.outcomes_text or "[]"))
+
+    @property
+    def outcomes_sealed(self) -> str | None:
+        """Return the digest of the outcomes as they stand, None when there are none."""
+        return None if self.outcomes_text is None else canonical.digest_of_text(self.outcomes_text)
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -372,31 +426,18 @@ class TickLog:
         return self._chain
 
 
-def read_tick(row: Any, texts: dict[str, str]) -> TickRecord:
+def read_tick(row: Any, texts: Mapping[str, str]) -> TickRecord:
     """Return a recorded tick from its row and the texts it names."""
-    body = unpack(row.body)
-    data = json.loads(body)
-    outcomes = None if row.outcomes is None else unpack(row.outcomes)
-    named = data["inbox"]["decision"]
-    decision = None if named is None else json.loads(texts[named])
-    inbox = data["inbox"] | {"decision": decision}
     return TickRecord(
         id=row.id,
-        tick=data["tick"],
-        now_ms=data["now_ms"],
-        engine_version=data["engine_version"],
-        reasons=tuple(data["reasons"]),
-        ledger=canonical.from_plain(Ledger, data["ledger"]),
-        observation=canonical.from_plain(Observation, data["observation"]),
-        inbox=canonical.from_plain(Inbox, inbox),
-        condition=canonical.from_plain(Condition, data["condition"]),
-        limits=canonical.from_plain(Limits, json.loads(texts[data["settings"]])),
-        drifts=canonical.from_plain(tuple[Drift, ...], data["drifts"]),
-        plan=data["plan"],
-        outcomes=canonical.from_plain(tuple[Outcome, ...], json.loads(outcomes or "[]")),
+        tick=row.tick,
+        now_ms=row.now_ms,
+        engine_version=row.engine_version,
+        reasons=tuple(row.reasons.split()),
         previous_digest=row.previous_digest,
         digest=row.digest,
-        body=body,
+        body=unpack(row.body),
+        outcomes_text=None if row.outcomes is None else unpack(row.outcomes),
         outcomes_digest=row.outcomes_digest,
-        outcomes_sealed=None if outcomes is None else canonical.digest_of_text(outcomes),
+        texts=texts,
     )

@@ -15,7 +15,7 @@ from engine.store import tables as t
 from engine.store.reading import ReadStore
 from engine.store.retention import retire_ticks
 from engine.store.store import Store
-from engine.store.ticklog import TickRecord
+from engine.store.ticklog import TickRecord, pack
 from tests.contract.conftest import Shelter
 from tests.contract.ledgers import a_situation, an_open_ledger, plan_for
 from tests.contract.test_recall_and_record import record
@@ -134,3 +134,20 @@ def test_a_row_taken_out_is_a_difference(shelter: Shelter) -> None:
         connection.execute(sa.delete(k).where(middle))
 
     assert broken_seals(store) == ["/previous_digest"]
+
+
+def test_a_row_of_another_version_is_skipped_and_never_decoded(shelter: Shelter) -> None:
+    """An older version may have recorded parts that this one does not know."""
+    store = shelter.fresh()
+    ticked(store, 2)
+    k = t.ticks
+    text = '{"ledger":{"a_part_long_gone":1},"now_ms":2000,"reasons":[],"tick":0}'
+    values = {"engine_version": "0.0.1", "body": pack(text), "previous_digest": "", "digest": "x"}
+    with store.desk.transaction("forging") as connection:
+        first = sa.and_(k.c.account == store.desk.account, k.c.now_ms == 2_000)
+        connection.execute(sa.update(k).where(first).values(**values))
+
+    rows = rows_of(store)
+
+    assert [row.is_of_this_version for row in rows] == [False, True]
+    assert replay(rows[:1]).skipped == ((0, "engine_version"),)

@@ -56,7 +56,7 @@ class OrderLife(RuleBasedStateMachine):
         """Begin with an order of unknown fate, or one that rests."""
         order = replace(an_entry() if is_entry else a_stop(), dead_after_ms=NOW + 5_000)
         if not is_known:
-            order = replace(order, status=UNKNOWN, rested_ms=None, seen_ms=None, exchange_id=None)
+            order = replace(order, status=UNKNOWN, rested_ms=None, exchange_id=None)
         self.first = self.before = order
         self.has_rested = is_known
         # An open life: no order of it is let go for being only missing (G6).

@@ -275,7 +275,12 @@ def test_a_settled_ledger_finds_nothing_new_in_the_same_look(
     path = Path(side, d("0.004"))
     for event in OPENING + happens:
         path.happen(event)
-    lasting = (DriftKind.FOREIGN_ORDER, DriftKind.UNANSWERED, DriftKind.QUANTITY_GAP)
+    lasting = (
+        DriftKind.FOREIGN_ORDER,
+        DriftKind.UNANSWERED,
+        DriftKind.QUANTITY_GAP,
+        DriftKind.COVER_IN_DOUBT,
+    )
 
     for situation in path.keeper.situations:
         once = situation.ledger

@@ -12,7 +12,7 @@ from engine.domain.condition import Condition, HaltReason
 from engine.domain.decision import LiquidationZone
 from engine.domain.limits import Limits
 from engine.domain.observation import Fact, Quote, SymbolConfig
-from engine.domain.order import Order
+from engine.domain.order import Order, OrderReport
 from engine.domain.position import Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
@@ -151,7 +151,7 @@ def test_generations_continue() -> None:
 
 def armed(side: Side = LONG, *, stop: Order | None = None, **changes: Any) -> Situation:
     """Return a life whose stop was seen resting a moment ago, its entry not yet sent."""
-    resting = stop or a_stop(on(side, 90_380), side=side, seen_ms=NOW)
+    resting = stop or a_stop(on(side, 90_380), side=side)
     given = {"decision": a_decision(side), **changes}
     return a_situation(a_life("0", side=side), (resting,), **given)
 
@@ -190,7 +190,8 @@ unknown    of unknown fate
 doubtful   not seen now
 too_small  not for the whole quantity
 old        seen more than a second ago
-never      never seen
+never      not in the list
+unread     the list was not read
 """)
 
 
@@ -199,12 +200,20 @@ def test_without_a_stop_seen_resting_no_entry_leaves(row: list[str]) -> None:
     """RULES E4, lesson 37: success is stated only from a read."""
     stop = {
         "unknown": a_stop(status=UNKNOWN),
-        "doubtful": a_stop(seen_ms=NOW, doubtful_since_ms=NOW),
-        "too_small": a_stop(quantity="0.012", seen_ms=NOW),
-        "old": a_stop(seen_ms=NOW - 1_001),
-        "never": a_stop(seen_ms=None),
-    }[row[0]]
+        "doubtful": a_stop(doubtful_since_ms=NOW),
+        "too_small": a_stop(quantity="0.012"),
+    }.get(row[0], a_stop())
     situation = armed(stop=stop)
+    told = situation.observation.algo_orders
+    assert told is not None
+    listings: dict[str, Fact[tuple[OrderReport, ...]] | None] = {
+        "old": replace(told, at_ms=NOW - 1_001),
+        "never": Fact((), NOW),
+        "unread": None,
+    }
+    listing = listings.get(row[0], told)
+    look = replace(situation.observation, algo_orders=listing)
+    situation = replace(situation, observation=look)
 
     assert placed(make_plan(situation), ENTRY) == []
 
@@ -243,7 +252,7 @@ def test_what_keeps_an_armed_entry_back(row: list[str]) -> None:
     if hindrance == "settled":
         situation = replace(situation, ledger=replace(situation.ledger, settled_streak=1))
     elif hindrance == "gap":
-        stop = a_stop(90_750, seen_ms=NOW)
+        stop = a_stop(90_750)
         situation = a_situation(a_life("0", stop_level=d(90_750)), (stop,), decision=a_decision())
     situation = replace(
         situation,
@@ -268,7 +277,7 @@ def test_a_halt_withdraws_instead_of_entering() -> None:
 def test_one_entry_a_life() -> None:
     """RULES E6, B3: one arm-and-enter per decision's terms."""
     situation = a_situation(
-        a_life("0"), (a_stop(seen_ms=NOW), an_entry(status=UNKNOWN)), decision=a_decision()
+        a_life("0"), (a_stop(), an_entry(status=UNKNOWN)), decision=a_decision()
     )
 
     assert placed(make_plan(situation), ENTRY) == []
@@ -306,7 +315,7 @@ def test_what_never_leaves_is_tried_again_ever_more_rarely(age_ms: int) -> None:
     unsent: dict[str, Any] = {"status": REJECTED, "finished_ms": NOW - age_ms}
     stops = [a_stop(revision=n, **unsent) for n in range(1, 6)]
     entries = [an_entry(revision=n, **unsent) for n in range(1, 6)]
-    resting = a_stop(seen_ms=NOW)
+    resting = a_stop()
 
     again = arm_again(a_situation(a_life("0"), stops))
     entering = enter(a_situation(a_life("0"), (resting, *entries)))

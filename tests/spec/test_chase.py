@@ -414,15 +414,15 @@ def test_a_chase_without_a_legal_price_is_given_up_and_the_entry_withdrawn(side:
 
 def test_a_chase_that_may_not_send_waits_and_then_gives_up() -> None:
     """RULES E4, lesson 30: the armed stop must be seen; every waiting state has an end."""
-    unseen = a_stop(seen_ms=NOW - 1_001)
+    chase = chasing()
+    assert chase.observation.algo_orders is not None
+    a_while_ago = replace(chase.observation.algo_orders, at_ms=NOW - 1_001)
+    unseen = replace(chase.observation, algo_orders=a_while_ago)
     situations = [
         replace(
-            chasing(life_changes={}),
-            ledger=replace(
-                chasing().ledger,
-                life=replace(chasing().life, chasing_ms=NOW - waited_ms),
-                orders=(chasing().ledger.orders[0], unseen),
-            ),
+            chase,
+            observation=unseen,
+            ledger=chase.ledger.with_life(replace(chase.life, chasing_ms=NOW - waited_ms)),
         )
         for waited_ms in (60_000, 60_001)
     ]

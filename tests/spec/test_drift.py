@@ -56,7 +56,7 @@ def test_another_writers_stop_goes_only_when_ours_proves_it_spare(
     theirs = a_stop(on(side, trigger), quantity, side=side, revision=7)
     entry, stop, *others = the_usual_orders(side)
     if ours == "unknown":
-        stop = replace(stop, status=UNKNOWN, rested_ms=None, seen_ms=None)
+        stop = replace(stop, status=UNKNOWN, rested_ms=None)
     ledger = a_ledger(a_life(side=side), (entry, stop, *others))
     listed = [o for o in ledger.orders if o.status.is_resting]
     listed = [o for o in listed if ours != "missing" or o is not stop]

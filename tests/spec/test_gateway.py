@@ -164,7 +164,6 @@ def an_order(terms: OrderTerms, status: OrderStatus = OrderStatus.WORKING, **cha
         intended_ms=NOW - 2_000,
         dead_after_ms=NOW,
         rested_ms=NOW - 1_500 if status.is_resting else None,
-        seen_ms=NOW,
     )
     return replace(order, **changes)
 

@@ -69,7 +69,7 @@ unknown   -1007  -        unknown   it may have happened
 def test_an_outcome_says_what_is_known_of_the_request(row: list[str]) -> None:
     """RULES C4, lesson 27: rejected, not sent, unknown are three different things."""
     fate, code, word, status, _ = row
-    stop = a_stop(status=INTENDED, seen_ms=None)
+    stop = a_stop(status=INTENDED)
     reports = {
         "-": None,
         "working": report_of(stop, exchange_id="71"),
@@ -151,7 +151,7 @@ def test_an_unknown_fate_is_abandoned_only_when_nothing_can_come_of_it(row: list
 
 def test_no_entry_follows_one_of_unknown_fate() -> None:
     """RULES B3, C4: no resend until nothing can come of it, and then under another id."""
-    orders = (an_entry(status=UNKNOWN), a_stop(seen_ms=NOW))
+    orders = (an_entry(status=UNKNOWN), a_stop())
 
     plan = make_plan(a_situation(a_life("0"), orders, decision=a_decision()))
 
