@@ -39,7 +39,8 @@ class Line:
 
     def plain(self) -> str:
         """Return the line as a person reads it: the time of day and the words."""
-        return f"{moment_of(self.at_ms or wall_guess_ms())[11:19]} {self.text}"
+        words = " ".join(self.text.split())  # an answer's body may bring lines of its own
+        return f"{moment_of(self.at_ms or wall_guess_ms())[11:19]} {words}"
 
     def fields(self) -> dict[str, Any]:
         """Return what there is to know, in the order a program finds it."""

@@ -47,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = problem_of(error)
         if problem is not None:
             return output.fail(problem)
-        from traceback import print_exc
-
-        print_exc(file=sys.stderr)
+        output.trace(error)
         text = f"{type(error).__name__}: {error}"
         return output.fail(Problem("internal", text, ExitCode.INTERNAL, remedy=REPORT_IT))
 

@@ -8,6 +8,7 @@ on stdout; exit codes are named here alone (contracts.md).
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -106,17 +107,35 @@ class Output:
 
     def progress(self, text: str) -> None:
         """Tell what goes on, beside the answer."""
-        self._err.write(text + "\n")
+        self._err.write(_harmless(text) + "\n")
         self._err.flush()
 
     def fail(self, problem: Problem) -> int:
         """Report the failure and return its exit code."""
-        self._err.write(problem.line() + "\n")
+        self._err.write(_harmless(problem.line()) + "\n")
         self._err.flush()
         if self.as_json:
-            self._out.write(json_line(problem.document()) + "\n")
+            self._out.write(_harmless(json_line(problem.document())) + "\n")
             self._out.flush()
         return int(problem.exit_code)
+
+    def trace(self, error: BaseException) -> None:
+        """Show where a defect of ours was, for whoever mends it."""
+        from traceback import format_exception
+
+        self._err.write(_harmless("".join(format_exception(error))))
+
+
+def _harmless(text: str) -> str:
+    """Return the text without key, secret and signatures: exceptions carry whole addresses.
+
+    Before the configuration was imported nothing of ours has read a secret.
+    """
+    if "engine.config" not in sys.modules:
+        return text
+    from engine.config import hidden, secrets_in
+
+    return hidden(text, secrets_in(os.environ))
 
 
 def json_line(document: Mapping[str, object]) -> str:
