@@ -42,7 +42,9 @@ class AccountRoutes:
             ("GET", "/fapi/v1/symbolConfig"): Route(self.symbol_config, 5),
             ("GET", "/fapi/v1/leverageBracket"): Route(self.leverage_bracket, 1),
             ("GET", "/fapi/v1/commissionRate"): Route(self.commission_rate, 20),
-            ("GET", "/fapi/v1/apiTradingStatus"): Route(self.trading_status, 1),
+            ("GET", "/fapi/v1/apiTradingStatus"): Route(
+                self.trading_status, lambda given: 1 if given.get("symbol") else 10
+            ),
             ("GET", "/fapi/v1/adlQuantile"): Route(self.adl_quantile, 5),
             ("GET", "/fapi/v1/rateLimit/order"): Route(self.order_limits, 1),
             ("GET", "/fapi/v1/positionSide/dual"): Route(self.position_mode, 30),
@@ -157,7 +159,7 @@ class AccountRoutes:
             "enableWithdrawals": settings.withdrawals_enabled,
             "enableInternalTransfer": False,
             "enableMargin": False,
-            "enableFutures": True,
+            "enableFutures": self._house.caller not in settings.read_only_keys,
             "permitsUniversalTransfer": False,
             "enableVanillaOptions": False,
             "enableFixApiTrade": False,
@@ -204,9 +206,7 @@ class AccountRoutes:
     def set_leverage(self, given: Parameters) -> Json:
         """Change the symbol's leverage."""
         params.symbol(given, self._symbol)
-        wanted = params.whole(given, "leverage")
-        if wanted is None:
-            raise refuse(Code.MANDATORY, "leverage")
+        wanted = params.needed_whole(given, "leverage")
         house = self._house
         account, table = house.account, house.settings.brackets
         if not 1 <= wanted <= table[0].leverage_max:

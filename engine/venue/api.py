@@ -153,7 +153,7 @@ class Venue:
                 raise refuse(Code.NO_SUCH_PATH, path, verb)
             self._charge(route, given)
             if route.security is not Security.NONE:
-                self._authorise(route, query, body, key, given)
+                self._authorise(verb, route, query, body, key, given)
             house.actor = API
             result = route.answer(given)
             content = result if isinstance(result, bytes) else _encode(result).encode()
@@ -174,11 +174,14 @@ class Venue:
         self.limits.charge(weight, *route.orders, self.house.clock.exchange)
 
     def _authorise(
-        self, route: Route, query: str, body: str, key: str | None, given: Parameters
+        self, verb: str, route: Route, query: str, body: str, key: str | None, given: Parameters
     ) -> None:
         house = self.house
         secret = params.check_key(house.settings.keys, key)
+        house.caller = key
         if route.security is Security.SIGNED:
+            if verb != "GET" and key in house.settings.read_only_keys:
+                raise refuse(Code.KEY_REJECTED)
             params.check_signature(
                 given,
                 query,

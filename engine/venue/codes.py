@@ -49,6 +49,7 @@ class Code(Enum):
         -1102,
         "Param '{}' or '{}' must be sent, but both were empty/null!",
     )
+    EMPTY = Answer(-1105, "Parameter '{}' was empty.")
     NOT_REQUIRED = Answer(-1106, "Parameter '{}' sent when not required.")
     PRECISION = Answer(-1111, "Precision is over the maximum defined for this asset.")
     TIF_INVALID = Answer(-1115, "Invalid timeInForce.")
@@ -57,6 +58,7 @@ class Code(Enum):
     INTERVAL_INVALID = Answer(-1120, "Invalid interval.")
     SYMBOL_INVALID = Answer(-1121, "Invalid symbol.")
     NO_LISTEN_KEY = Answer(-1125, "This listenKey does not exist.")
+    BAD_COMBINATION = Answer(-1128, "Combination of optional parameters invalid.")
     BAD_PARAMETER = Answer(-1130, "Data sent for parameter '{}' is not valid.")
     BAD_RESPONSE_TYPE = Answer(-1136, "Invalid newOrderRespType.")
     CANCEL_UNKNOWN = Answer(-2011, "Unknown order sent.")
@@ -153,6 +155,7 @@ class Code(Enum):
         "The order will not be recorded in the order history.",
     )
     MODIFY_TYPE = Answer(-5025, "Only limit order is supported.")
+    MODIFY_TOO_OFTEN = Answer(-5026, "Exceed maximum modify order limit.")
     MODIFY_NOTHING = Answer(-5027, "No need to modify the order.")
     PRICE_MATCH_INVALID = Answer(-5037, "Invalid price match")
     PRICE_MATCH_TYPE = Answer(

@@ -219,7 +219,7 @@ def _parser() -> _Parser:
     add("--host", default="127.0.0.1", help="address to listen on, 127.0.0.1 unless you know why")
     add("--json", action="store_true", help="the ready line as JSON")
     add("--state", type=Path, metavar="DIR", help="keep the books in this folder")
-    add("--keys", type=Path, metavar="F", help="accept only these: one 'key secret' a line")
+    add("--keys", type=Path, metavar="F", help="accept only these: a 'key secret [read]' a line")
     add("--symbol", help="BTCUSDT by default")
     add("--wallet", type=_decimal, help="balance to begin with, 1000 by default")
     add("--scenario", type=Path, metavar="FILE", help="prices, hands and faults of a scenario")

@@ -32,12 +32,13 @@ class House:
     """Clock, prices, account, log, pushes, faults and chance of one venue.
 
     `actor` names in the log who caused an event: the exchange itself (prices, time), a request,
-    or another hand on the account.
+    or another hand on the account. `caller` is the key of the request at hand.
     """
 
     __slots__ = (
         "account",
         "actor",
+        "caller",
         "chance",
         "clock",
         "events",
@@ -54,6 +55,7 @@ class House:
         """Open at `now_ms`; everything random follows from `seed`."""
         self.settings = settings
         self.actor = EXCHANGE
+        self.caller: str | None = None
         self.switches = settings.switches
         self.instrument = settings.instrument
         self.clock = Clock(now_ms)

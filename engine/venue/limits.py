@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
 COUNTERS = (
+    "_bans",
     "_blocked_status",
     "_blocked_until",
     "_minute",
@@ -28,6 +29,8 @@ COUNTERS = (
     "orders_1m",
     "weight",
 )
+LONGEST_BAN_S = 3 * 24 * 3600
+"""Each ban is twice as long as the one before, up to three days."""
 OUR_ADDRESS = "127.0.0.1"
 
 
@@ -41,7 +44,7 @@ class Limits:
         self._limits = limits
         self._minute = self._ten = -1
         self.weight = self.orders_10s = self.orders_1m = 0
-        self._violations = 0
+        self._violations = self._bans = 0
         self._blocked_until = self._blocked_status = 0
 
     def charge(self, weight: int, orders_10s: int, orders_1m: int, now_ms: int) -> None:
@@ -53,7 +56,8 @@ class Limits:
         if self.weight > self._limits.weight_1m:
             self._violations += 1
             if self._violations > self._limits.ban_after:
-                self.block(418, self._limits.ban_s, now_ms)
+                self.block(418, min(self._limits.ban_s << self._bans, LONGEST_BAN_S), now_ms)
+                self._bans += 1
                 self._refuse_blocked(now_ms)
             raise refuse(
                 Code.TOO_MANY_REQUESTS,
@@ -102,7 +106,7 @@ class Limits:
     def load(self, plain: Mapping[str, int]) -> None:
         """Restore what `dump` returned."""
         for name in COUNTERS:
-            setattr(self, name, plain[name.lstrip("_")])
+            setattr(self, name, plain.get(name.lstrip("_"), 0))
 
     def _turn(self, now_ms: int) -> None:
         """Start the windows over when their time has come."""

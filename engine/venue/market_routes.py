@@ -72,6 +72,8 @@ class MarketRoutes:
         """Show the book: five levels a tick apart stand for all of it."""
         params.symbol(given, self._symbol)
         depth = params.whole(given, "limit")
+        if depth is not None and depth > max(DEPTHS):
+            raise refuse(Code.BAD_PARAMETER, "limit")
         if depth is not None and depth not in DEPTHS:
             raise refuse(Code.DEPTH_LIMIT, depth)
         house = self._house

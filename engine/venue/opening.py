@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -112,8 +112,10 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     """
     kept = books.load() if books is not None else None
     scenario = load_scenario(options.scenario) if options.scenario is not None else None
-    keys = _keys(options.keys) if options.keys is not None else None
-    venue = _reopened(kept, keys, books) if kept is not None and books is not None else None
+    keys, read_only = (None, ()) if options.keys is None else _keys(options.keys)
+    venue = None
+    if kept is not None and books is not None:
+        venue = _reopened(kept, keys, read_only, books)
     # Its time may have been sent ahead: it never goes back.
     kept_ms = venue.house.clock.now if venue is not None else 0
     clock = _clock(options.clock_ms, kept_ms)
@@ -122,7 +124,7 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     kept_price = venue.house.market.last if venue is not None else None
     first, feed = _feed(options, scenario, start_ms, kept_price)
     if venue is None:
-        settings = _settings(options, scenario, keys, first)
+        settings = replace(_settings(options, scenario, keys, first), read_only_keys=read_only)
         venue = Venue(settings, now_ms=start_ms, seed=options.seed)
         tick_size = settings.instrument.tick_size
         if options.history:
@@ -145,10 +147,16 @@ def _clock(told_ms: int | None, kept_ms: int) -> VenueClock:
     return ToldClock(max(told_ms, kept_ms))
 
 
-def _reopened(kept: Mapping[str, object], keys: Mapping[str, str] | None, books: Books) -> Venue:
+def _reopened(
+    kept: Mapping[str, object],
+    keys: Mapping[str, str] | None,
+    read_only: tuple[str, ...],
+    books: Books,
+) -> Venue:
     """Open the venue again as it was: its own settings win over the options, but for the keys."""
     try:
-        return Venue.load({**kept, "settings": {**_mapping(kept["settings"]), "keys": keys}})
+        settings = {**_mapping(kept["settings"]), "keys": keys, "read_only_keys": read_only}
+        return Venue.load({**kept, "settings": settings})
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise books.unusable(f"cannot be read by this version: {error!r}") from error
 
@@ -321,21 +329,27 @@ def _faults(path: Path) -> list[Mapping[str, object]]:
     return rows
 
 
-def _keys(path: Path) -> dict[str, str]:
-    """Read one `key secret` pair a line; empty lines and lines beginning with # are left out."""
+def _keys(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Read one `key secret` pair a line, and which of the keys may only read.
+
+    A third word `read` says so; empty lines and lines beginning with # are left out.
+    """
     keys: dict[str, str] = {}
+    read_only: list[str] = []
     for number, line in enumerate(_text(path, "--keys").splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if len(words) != 2:
+        if len(words) != 2 and words[2:] != ["read"]:
             raise OpeningError(
                 f"line {number} of {path} is not a pair",
                 option="--keys",
                 value=f"{len(words)} words",
-                remedy="write one key and its secret a line, a space between them",
+                remedy="write a key and its secret on a line, and 'read' behind one for looking",
             )
         keys[words[0]] = words[1]
+        if len(words) == 3:
+            read_only.append(words[0])
     if not keys:
         raise OpeningError(
             f"{path} holds no key",
@@ -343,7 +357,7 @@ def _keys(path: Path) -> dict[str, str]:
             value=path,
             remedy="write one key and its secret a line",
         )
-    return keys
+    return keys, tuple(read_only)
 
 
 def _text(path: Path, option: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 ALL_CANCELLED: Json = {"code": 200, "msg": "The operation of cancel all open order is done."}
 BATCH_MAX = 5
+CHANGES_MAX = 10_000
+"""How often one order may be changed (`maxMoveOrderLimit`)."""
 BATCH_CANCEL_MAX = 10
 
 
@@ -108,6 +110,9 @@ class OrderRoutes:
     def modify(self, given: Parameters) -> Json:
         """Change quantity and price of an open LIMIT order."""
         params.symbol(given, self._symbol)
+        side = params.text(given, "side")
+        quantity = params.needed_number(given, "quantity")
+        price = params.needed_number(given, "price")
         order = self._named(given, Code.NO_SUCH_ORDER)
         if not order.is_open:
             raise refuse(Code.NO_SUCH_ORDER)
@@ -115,11 +120,10 @@ class OrderRoutes:
             raise refuse(Code.MODIFY_TYPE)
         if params.flag(given, "reduceonly") and not order.reduce_only:
             raise refuse(Code.MODIFY_REDUCE_ONLY)
-        side = params.text(given, "side")
         if side != order.side:
             raise refuse(Code.SIDE_INVALID)
-        quantity = params.needed_number(given, "quantity")
-        price = params.needed_number(given, "price")
+        if order.changes >= CHANGES_MAX:
+            raise refuse(Code.MODIFY_TOO_OFTEN)
         instrument = self._house.instrument
         filters.check_quantity(instrument, quantity, market=False)
         filters.check_price(instrument, price)
@@ -128,6 +132,7 @@ class OrderRoutes:
             filters.check_notional(instrument, quantity, price)
         order.modify_id = params.whole(given, "modifyid")
         self._book.modify(order, quantity, price)
+        order.changes += 1
         return self._shapes.modified(order)
 
     def cancel(self, given: Parameters) -> Json:
@@ -170,7 +175,7 @@ class OrderRoutes:
         params.optional_symbol(given, self._symbol)
         start, end = self._window(given)
         found = self._book.past.orders_in(
-            params.whole(given, "orderid"), start, end, params.limit(given, 500, 1000)
+            params.order_number(given, "orderid"), start, end, params.limit(given, 500, 1000)
         )
         house, past = self._house, self._book.past
         return [
@@ -230,8 +235,8 @@ class OrderRoutes:
     def countdown(self, given: Parameters) -> Json:
         """Arm, renew or disarm the cancel-all timer."""
         params.symbol(given, self._symbol)
-        delay = params.whole(given, "countdowntime")
-        if delay is None or delay < 0:
+        delay = params.needed_whole(given, "countdowntime")
+        if delay < 0:
             raise refuse(Code.MANDATORY, "countdowntime")
         self.countdown_number += 1
         if delay:
@@ -247,7 +252,7 @@ class OrderRoutes:
 
     def _named(self, given: Parameters, missing: Code) -> Order:
         """Return the order a request names, or refuse with the code for a missing one."""
-        number = params.whole(given, "orderid")
+        number = params.order_number(given, "orderid")
         client_id = given.get("origclientorderid")
         if number is None and not client_id:
             raise refuse(Code.EITHER_MANDATORY, "origClientOrderId", "orderId")
@@ -293,7 +298,8 @@ class OrderRoutes:
     def list_open_algo(self, given: Parameters) -> object:
         """List conditional orders that have not become regular ones."""
         params.optional_symbol(given, self._symbol)
-        wanted = params.whole(given, "algoid")
+        params.chosen(given, "algotype", parsing.ALGO_TYPES, Code.BAD_PARAMETER)
+        wanted = params.order_number(given, "algoid")
         house = self._house
         rows = [
             self._shapes.algo_read(one, None, listed=True)
@@ -309,7 +315,7 @@ class OrderRoutes:
         start, end = self._window(given)
         rows = params.limit(given, 500, 1000)
         orders = self._algo.orders
-        number = params.whole(given, "algoid")
+        number = params.order_number(given, "algoid")
         if number is not None:
             low = bisect_left(orders, number, key=lambda one: one.algo_id)
             found = orders[low : low + rows]
@@ -330,7 +336,7 @@ class OrderRoutes:
         return ALL_CANCELLED
 
     def _named_algo(self, given: Parameters, missing: Code) -> AlgoOrder:
-        number = params.whole(given, "algoid")
+        number = params.order_number(given, "algoid")
         client_id = given.get("clientalgoid")
         if number is None and not client_id:
             raise refuse(Code.EITHER_MANDATORY, "clientAlgoId", "algoId")

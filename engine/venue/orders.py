@@ -83,6 +83,7 @@ class Order:
     algo_id: int | None = None
     expiry_reason: str = "0"
     modify_id: int | None = None
+    changes: int = 0
 
     @property
     def sign(self) -> int:

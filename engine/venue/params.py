@@ -26,6 +26,9 @@ NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 CLIENT_ID_LENGTH = 36
+KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+ORDER_NUMBER = re.compile(r"[0-9]{1,20}")
+ORDER_NUMBER_RANGE = r"^[0-9]{1,20}$"
 RECV_WINDOW = 5000
 RECV_WINDOW_MAX = 60_000
 AHEAD_MS = 1000
@@ -66,7 +69,7 @@ def _cut(part: str) -> tuple[str, bool, str]:
 
 def check_key(keys: Mapping[str, str] | None, key: str | None) -> str | None:
     """Return the secret of the key (None if unknown to us), or refuse it (-2014, -2015)."""
-    if not key or len(key) > 128:
+    if not key or not KEY.fullmatch(key):
         raise refuse(Code.KEY_FORMAT)
     if keys is None:
         return None
@@ -116,12 +119,27 @@ def text(parameters: Parameters, name: str) -> str:
     return value
 
 
+def given(parameters: Parameters, name: str) -> str | None:
+    """Return an optional parameter; one that is sent must not be empty (-1105)."""
+    value = parameters.get(name)
+    if value == "":
+        raise refuse(Code.EMPTY, name)
+    return value
+
+
+def unwanted(parameters: Parameters, *names: str) -> None:
+    """Refuse what this kind of request does not take (-1106)."""
+    for name in names:
+        if parameters.get(name):
+            raise refuse(Code.NOT_REQUIRED, name)
+
+
 def chosen(
     parameters: Parameters, name: str, values: Sequence[str] | frozenset[str], code: Code
 ) -> str | None:
     """Return an optional parameter that must be one of `values`, else the refusal for `code`."""
-    value = parameters.get(name)
-    if not value:
+    value = given(parameters, name)
+    if value is None:
         return None
     if value not in values:
         raise refuse(code, name) if code is Code.BAD_PARAMETER else refuse(code)
@@ -130,8 +148,8 @@ def chosen(
 
 def number(parameters: Parameters, name: str) -> Decimal | None:
     """Return an optional decimal; exponents, signs and words are malformed (-1102)."""
-    value = parameters.get(name)
-    if value is None or value == "":
+    value = given(parameters, name)
+    if value is None:
         return None
     if not NUMBER.fullmatch(value):
         raise refuse(Code.MANDATORY, name)
@@ -139,28 +157,50 @@ def number(parameters: Parameters, name: str) -> Decimal | None:
 
 
 def needed_number(parameters: Parameters, name: str) -> Decimal:
-    """Return a mandatory decimal."""
-    value = number(parameters, name)
-    if value is None:
+    """Return a mandatory decimal (-1102)."""
+    value = text(parameters, name)
+    if not NUMBER.fullmatch(value):
         raise refuse(Code.MANDATORY, name)
-    return value
+    return Decimal(value)
 
 
 def whole(parameters: Parameters, name: str) -> int | None:
     """Return an optional whole number (-1130 otherwise)."""
-    value = parameters.get(name)
-    if value is None or value == "":
+    value = given(parameters, name)
+    if value is None:
         return None
-    digits = value.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 19:
+    if not _is_whole(value):
         raise refuse(Code.BAD_PARAMETER, name)
     return int(value)
 
 
+def needed_whole(parameters: Parameters, name: str) -> int:
+    """Return a mandatory whole number (-1102)."""
+    value = text(parameters, name)
+    if not _is_whole(value):
+        raise refuse(Code.MANDATORY, name)
+    return int(value)
+
+
+def order_number(parameters: Parameters, name: str) -> int | None:
+    """Return an optional number of an order (-1100 where it holds anything but digits)."""
+    value = given(parameters, name)
+    if value is None:
+        return None
+    if not ORDER_NUMBER.fullmatch(value):
+        raise refuse(Code.ILLEGAL_CHARACTERS, name, ORDER_NUMBER_RANGE)
+    return int(value)
+
+
+def _is_whole(value: str) -> bool:
+    digits = value.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) <= 19
+
+
 def flag(parameters: Parameters, name: str) -> bool | None:
     """Return an optional boolean; any case of true and false is read."""
-    value = parameters.get(name)
-    if value is None or value == "":
+    value = given(parameters, name)
+    if value is None:
         return None
     low = value.lower()
     if low not in ("true", "false"):
@@ -180,8 +220,8 @@ def limit(parameters: Parameters, default: int, maximum: int) -> int:
 
 def client_id(parameters: Parameters, name: str) -> str:
     """Return an optional client id, checked for length (-4015) and characters (-1100)."""
-    value = parameters.get(name)
-    if not value:
+    value = given(parameters, name)
+    if value is None:
         return ""
     if len(value) > CLIENT_ID_LENGTH:
         raise refuse(Code.CLIENT_ID_LENGTH)
@@ -198,8 +238,8 @@ def symbol(parameters: Parameters, ours: str) -> None:
 
 def optional_symbol(parameters: Parameters, ours: str) -> bool:
     """Whether a symbol was given; refuse an unknown one."""
-    value = parameters.get("symbol")
-    if not value:
+    value = given(parameters, "symbol")
+    if value is None:
         return False
     if value != ours:
         raise refuse(Code.SYMBOL_INVALID)

@@ -27,6 +27,7 @@ STP_MODES = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
 PRICE_MATCHES = frozenset(
     {"NONE", "OPPONENT", "OPPONENT_5", "QUEUE", "QUEUE_5", "QUEUE_10", "QUEUE_20"}
 )
+ALGO_TYPES = frozenset({"CONDITIONAL"})
 RESPONSES = frozenset({"ACK", "RESULT"})
 GOOD_TILL_AHEAD_MS = 600_000
 GOOD_TILL_MAX_MS = 253402300799000
@@ -59,9 +60,10 @@ def _reduce_only(given: Parameters, house: House) -> bool:
 
 
 def _good_till(given: Parameters, house: House, time_in_force: str) -> int:
-    value = params.whole(given, "goodtilldate")
     if time_in_force != "GTD":
+        params.unwanted(given, "goodtilldate")
         return 0
+    value = params.whole(given, "goodtilldate")
     if value is None:
         raise refuse(Code.MANDATORY, "goodtilldate")
     if not house.clock.exchange + GOOD_TILL_AHEAD_MS < value < GOOD_TILL_MAX_MS:
@@ -105,9 +107,7 @@ def order_terms(given: Parameters, house: House) -> OrderTerms:
         if time_in_force is None:
             raise refuse(Code.MANDATORY, "timeinforce")
     else:
-        for name in ("timeinforce", "price"):
-            if given.get(name):
-                raise refuse(Code.NOT_REQUIRED, name)
+        params.unwanted(given, "timeinforce", "price")
     quantity = params.needed_number(given, "quantity")
     sign = SIGN[side]
     price = ZERO
@@ -117,8 +117,7 @@ def order_terms(given: Parameters, house: House) -> OrderTerms:
             if match != "NONE"
             else params.needed_number(given, "price")
         )
-    if given.get("stopprice"):
-        raise refuse(Code.NOT_REQUIRED, "stopprice")
+    params.unwanted(given, "stopprice", "triggerprice", "activateprice", "callbackrate")
     reduce_only = _reduce_only(given, house)
     name = params.client_id(given, "newclientorderid")
     stp = params.chosen(given, "selftradepreventionmode", STP_MODES, Code.STP_INVALID)
@@ -155,8 +154,8 @@ def check_order_filters(terms: OrderTerms, house: House) -> None:
 
 def algo_terms(given: Parameters, house: House) -> AlgoTerms:
     """Read the terms of POST algoOrder (exchange reference, section 3.2)."""
-    if params.text(given, "algotype") != "CONDITIONAL":
-        raise refuse(Code.BAD_PARAMETER, "algoType")
+    params.text(given, "algotype")
+    params.chosen(given, "algotype", ALGO_TYPES, Code.BAD_PARAMETER)
     side, order_type = side_and_type(given)
     if order_type not in CONDITIONAL_TYPES:
         raise refuse(Code.TYPE_INVALID)
@@ -170,15 +169,14 @@ def algo_terms(given: Parameters, house: House) -> AlgoTerms:
     time_in_force = params.chosen(given, "timeinforce", ALGO_TIME_IN_FORCE, Code.TIF_INVALID)
     gte = reduce_only and house.switches.gte_default_when_absent == "gte"
     tif = time_in_force or ("GTE_GTC" if gte else "GTC")
-    trigger = params.number(given, "triggerprice")
-    if trigger is None and not trailing:
-        raise refuse(Code.MANDATORY, "triggerprice")
+    params.unwanted(given, *(("triggerprice",) if trailing else ("activateprice", "callbackrate")))
+    trigger = ZERO if trailing else params.needed_number(given, "triggerprice")
     match = _price_match(given, order_type)
     price = ZERO
     if limited and match == "NONE":
         price = params.needed_number(given, "price")
-    elif not limited and given.get("price"):
-        raise refuse(Code.NOT_REQUIRED, "price")
+    elif not limited:
+        params.unwanted(given, "price")
     quantity = ZERO if close else params.needed_number(given, "quantity")
     working = params.chosen(given, "workingtype", WORKING_TYPES, Code.BAD_PARAMETER)
     stp = params.chosen(given, "selftradepreventionmode", STP_MODES, Code.STP_INVALID)
@@ -187,7 +185,7 @@ def algo_terms(given: Parameters, house: House) -> AlgoTerms:
         side=side,
         type=order_type,
         quantity=quantity,
-        trigger_price=trigger if trigger is not None else ZERO,
+        trigger_price=trigger,
         price=price,
         time_in_force=tif,
         position_side=where,

@@ -42,14 +42,17 @@ class RecordRoutes:
         """List own executions, by id, order or time; the window is at most a week."""
         params.symbol(given, self._symbol)
         start, end = params.whole(given, "starttime"), params.whole(given, "endtime")
+        first = params.whole(given, "fromid")
+        if first is not None and not (start is None and end is None):
+            raise refuse(Code.BAD_COMBINATION)
         if start is not None and end is not None and end - start > WEEK_MS:
             raise refuse(Code.INTERVAL_TOO_LONG, 7)
         if start is not None and end is None:
             end = start + WEEK_MS
         house = self._house
         trades = self._book.past.trades_in(
-            params.whole(given, "fromid"),
-            params.whole(given, "orderid"),
+            first,
+            params.order_number(given, "orderid"),
             start,
             end,
             params.limit(given, 500, 1000),

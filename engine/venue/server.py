@@ -224,7 +224,7 @@ class VenueServer:
         books = self._venue.dump(with_log=False)
         settings = books["settings"]
         if isinstance(settings, dict):
-            settings["keys"] = None
+            settings["keys"], settings["read_only_keys"] = None, []
         return books
 
     def _send_pushes(self) -> None:

@@ -142,7 +142,8 @@ class VenueSettings:
     `level_quantity` is what each price level offers a taker (None: the best price offers any
     amount), levels being `level_ticks` apart. `margin_call_ratio` is the share of the margin
     balance that maintenance margin takes when MARGIN_CALL is pushed. `keys` maps key to secret;
-    None accepts any key, and then signatures are not checked because no secret is known.
+    None accepts any key, and then signatures are not checked because no secret is known. Those in
+    `read_only_keys` may look and not trade.
     """
 
     symbol: str = "BTCUSDT"
@@ -169,6 +170,7 @@ class VenueSettings:
     level_quantity: Decimal | None = None
     level_ticks: int = 1
     keys: Mapping[str, str] | None = None
+    read_only_keys: tuple[str, ...] = ()
     ip_restricted: bool = True
     withdrawals_enabled: bool = False
     limits: RateLimits = field(default_factory=RateLimits)

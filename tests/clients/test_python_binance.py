@@ -119,6 +119,7 @@ def test_the_client_reads_the_account_and_sets_it_up(client: Any) -> None:
     assert client.futures_get_multi_assets_mode() == {"multiAssetsMargin": False}
     assert client.futures_leverage_bracket(symbol=SYMBOL)[0]["brackets"][0]["cum"] == 0.0
     assert client.futures_account_config()["canTrade"] is True
+    assert client.futures_commission_rate(symbol=SYMBOL)["takerCommissionRate"] == "0.0005"
 
     client.futures_create_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity="0.010")
     for version in (2, 3):

@@ -100,3 +100,27 @@ def test_too_many_orders_are_refused_by_their_own_code() -> None:
 
     assert (codes, code) == ([200, 200, 200, 429], -1015)
     assert later == [200, 200, 429]
+
+
+def test_each_ban_is_twice_as_long_as_the_one_before() -> None:
+    """Two minutes up to three days, as the exchange says of those who never learn."""
+    desk = Desk(limits=TIGHT)
+    lengths = []
+    for _ in range(14):
+        answer = desk.send("GET", "/fapi/v1/income", symbol=SYMBOL)
+        while answer.status != 418:
+            answer = desk.send("GET", "/fapi/v1/income", symbol=SYMBOL)
+        lengths.append(int(answer.reply.headers["Retry-After"]))
+        desk.wait(lengths[-1] * 1000)
+
+    assert lengths[:4] == [120, 240, 480, 960]
+    assert lengths[-1] == 3 * 24 * 3600
+
+
+def test_the_status_of_trading_weighs_more_for_all_symbols() -> None:
+    desk = Desk()
+
+    one = desk.send("GET", "/fapi/v1/apiTradingStatus", symbol=SYMBOL).reply.headers[WEIGHT]
+    every = desk.send("GET", "/fapi/v1/apiTradingStatus").reply.headers[WEIGHT]
+
+    assert (one, every) == ("1", "11")

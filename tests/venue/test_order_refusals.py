@@ -143,7 +143,7 @@ def test_a_market_order_looks_at_percent_price_of_the_counterparty() -> None:
         ({"origClientOrderId": "none"}, -2013),
         ({"orderId": 7}, -2013),
         ({}, -1102),
-        ({"orderId": "x"}, -1130),
+        ({"orderId": "x"}, -1100),
     ],
 )
 def test_a_lookup_of_nothing_finds_nothing(given: dict[str, Any], code: int) -> None:
