@@ -159,16 +159,9 @@ class _Quiet:
     decision: str | None
     refusals: tuple[str, ...]
     nexts: tuple[str, ...]
-    alarms: frozenset[str]
 
 
-_NOTHING = _Quiet(frozenset(), frozenset(), frozenset(), (), None, (), (), frozenset())
-
-_ALARMS = {
-    "wire_stuck": "too many requests hang beyond the reach of any deadline: nothing can be sent",
-    "breaker_open": "too many failures in a row: no entries",
-    "rate_limited": "the exchange asked for silence: nothing is sent until it is over",
-}
+_NOTHING = _Quiet(frozenset(), frozenset(), frozenset(), (), None, (), ())
 
 
 def _quiet(situation: Situation, drifts: Sequence[Drift], plan: Plan) -> _Quiet:
@@ -181,18 +174,7 @@ def _quiet(situation: Situation, drifts: Sequence[Drift], plan: Plan) -> _Quiet:
         decision=None if inbox.decision is None else inbox.decision.digest,
         refusals=tuple(r.digest for r in inbox.refusals),
         nexts=tuple(n.reason for n in plan.nexts),
-        alarms=_alarms(situation.condition, situation.now_ms),
     )
-
-
-def _alarms(condition: Condition, now_ms: int) -> frozenset[str]:
-    """Return what is wrong with the way to the exchange, each an event when it begins."""
-    is_so = {
-        "wire_stuck": condition.is_wire_stuck,
-        "breaker_open": condition.is_breaker_open,
-        "rate_limited": condition.blocked_until_ms > now_ms,
-    }
-    return frozenset(code for code, holds in is_so.items() if holds)
 
 
 def _standing(condition: Condition) -> tuple[object, ...]:
@@ -288,8 +270,6 @@ class TickLog:
         for hold in plan.holds:
             if (hold.rule, hold.reason) not in before.holds:
                 events.add_hold(connection, now_ms, hold)
-        for code in sorted(now.alarms - before.alarms):
-            events.add(connection, now_ms, "seen", code, _ALARMS[code])
         if now.gates != before.gates:
             events.add_gates(connection, now_ms, plan.gates)
         if now.decision != before.decision or now.refusals != before.refusals:

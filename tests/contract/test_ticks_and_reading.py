@@ -265,26 +265,3 @@ def test_a_reader_finds_lives_orders_fills_and_levels(shelter: Shelter) -> None:
         with pytest.raises(StoreUnavailable, match="readonly"):
             reader._shelf.set_state("k", "1", 1)
     reader.close()
-
-
-def test_trouble_on_the_way_to_the_exchange_is_an_event_when_it_begins(shelter: Shelter) -> None:
-    """Alarms hang on events: once when it begins, again only after it had gone (RULES B5)."""
-    store = shelter.fresh()
-    ledger = an_open_ledger()
-    record(store, ledger)
-    seen: list[dict[str, object]] = [
-        {"is_wire_stuck": True},
-        {"is_wire_stuck": True, "is_breaker_open": True},
-        {"blocked_until_ms": 9_000},
-        {},
-        {"blocked_until_ms": 2_004},
-        {"is_wire_stuck": True},
-    ]
-    for tick, condition in enumerate(seen):
-        situation = a_situation(ledger, 2_000 + tick, tick=tick, **condition)
-        store.record_intent(2_000 + tick, store.recall(), situation, (), plan_for(ledger))
-
-    told = [e["reason"] for e in ReadStore.beside(store.desk).events() if e["kind"] == "seen"]
-
-    wanted = ["wire_stuck", "breaker_open", "rate_limited", "wire_stuck"]
-    assert [reason for reason in told if reason in set(wanted)] == wanted
