@@ -8,6 +8,7 @@ order, what was done without it, and that there was a gap.
 from __future__ import annotations
 
 import os
+import pwd
 import resource
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -87,7 +89,55 @@ def set_revision(world: TroubledWorld, revision: str) -> str:
     return str(before)
 
 
+def damaged(world: TroubledWorld) -> Iterator[None]:
+    """The file is no database any more; then a backup is put in its place."""
+    yield from replaced(world, lambda file: file.write_bytes(b"no database " * 1_000))
+
+
+def unopenable(world: TroubledWorld) -> Iterator[None]:
+    """Something else is where the file was."""
+    yield from replaced(world, Path.mkdir)
+
+
+def read_only(world: TroubledWorld) -> Iterator[None]:
+    """Neither the file nor its folder may be written; for root that takes another user."""
+    world.store.close()  # the kernel judges who may write when a file is opened
+    was_root = os.geteuid() == 0
+    modes = {path: path.stat().st_mode for path in (world.folder, *files_of(world))}
+    for path in modes:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    if was_root:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def replaced(world: TroubledWorld, put: Callable[[Path], object]) -> Iterator[None]:
+    world.store.close()
+    kept = {path: path.read_bytes() for path in files_of(world)}
+    for path in kept:
+        path.unlink()
+    put(file_of(world))
+    try:
+        yield
+    finally:
+        for path in file_of(world).parent.glob(f"{file_of(world).name}*"):
+            path.rmdir() if path.is_dir() else path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
+def files_of(world: TroubledWorld) -> list[Path]:
+    return list(file_of(world).parent.glob(f"{file_of(world).name}*"))
+
+
 TROUBLES = {"locked": locked, "full disk": full, "newer schema": newer}
+AT_START = {**TROUBLES, "damaged file": damaged, "no file": unopenable, "read-only": read_only}
 
 
 @contextmanager
@@ -96,10 +146,12 @@ def in_trouble(trouble: Trouble, world: TroubledWorld) -> Iterator[None]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a place for the store, the spool and the host's lock."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a place for the store, the spool and the host's lock, into which anybody may look."""
+    with TemporaryDirectory(prefix="keeper-trouble-") as name:
+        Path(name).chmod(0o755)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
+        yield Path(name)
 
 
 def sqlite_in(folder: Path) -> str:
@@ -174,7 +226,7 @@ def test_nothing_enters_while_the_store_is_away(folder: Path, trouble: Trouble) 
         world.close()
 
 
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+@pytest.mark.parametrize("trouble", AT_START.values(), ids=AT_START)
 def test_a_keeper_begins_without_its_store_while_a_position_is_open(
     folder: Path, trouble: Trouble
 ) -> None:
@@ -182,8 +234,8 @@ def test_a_keeper_begins_without_its_store_while_a_position_is_open(
     world = TroubledWorld(folder, sqlite_in(folder))
     try:
         before = world.store.recall()
+        world.die()
         with in_trouble(trouble, world):
-            world.die()
             world.uncover()
             world.clock.pass_ms(30_000)  # no lease stands in the way
             from_ms = world.clock.now_ms

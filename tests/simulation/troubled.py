@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from engine.domain.decision import Decided
+from engine.domain.errors import StoreUnavailable
 from engine.domain.limits import Limits
 from engine.intake import compose, write
 from engine.leasehold import Leasehold, Tenure
@@ -65,7 +66,10 @@ class TroubledWorld(World):
     def _spool(self) -> Spool | None:
         if self.lease is None:
             self._renewed(self.clock.now_ms)  # the lease comes first
-        return Spool(self.spool_path)
+        try:
+            return Spool(self.spool_path)
+        except StoreUnavailable:
+            return None  # as the program does: a second net, not a condition
 
     def decide(self, *, dips: bool = False) -> None:
         """Put a fresh long into the inbox; let the price touch its entry if it ``dips``."""
@@ -79,7 +83,8 @@ class TroubledWorld(World):
 
     def restart(self) -> None:
         """Kill the keeper, and start another on what was written down."""
-        self.die()
+        if self.keeper is not None:
+            self.die()
         if self.lease is not None and self.lease._lock is not None:
             self.lease._lock.close()  # as the kernel does for a dead process
         self.store.close()
