@@ -70,16 +70,13 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     if report.situation.observation.is_unasked:
         return 0  # a stop left on a push alone: the look that asks follows at once
     life = report.ledger.life
-    # A life that ended with a position standing: it is somebody's, and nothing covers it yet.
-    is_somebodys = life is not None and life.closed_ms is not None
     is_missing = (
         life is not None
         and life.is_open
         and (life.uncovered_quantity > 0 or life.crossed_since_ms is not None)
     )
-    is_missing = is_missing or (is_somebodys and report.ledger.position_quantity != 0)
     is_missing = is_missing or any(
-        one.gone_ms is None and not one.is_covered for one in report.ledger.hedged
+        one.gone_ms is None and not one.is_covered for one in report.ledger.aside
     )
     changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
     if changed and in_a_row < IN_A_ROW_MAX:

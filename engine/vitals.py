@@ -11,6 +11,9 @@ from typing import Any
 
 from engine.domain.action import Verdict
 from engine.domain.decision import Decision
+from engine.domain.limits import OrphanPolicy
+from engine.domain.position import Origin
+from engine.domain.position import Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights
 from engine.plan.halts import reasons_to_halt
@@ -85,11 +88,14 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
         found.append(("decisions_unreadable", situation.inbox.problem))
     if situation.inbox.suspended_since_ms is not None:
         found.append(("suspended", "a newer document is refused; no entries"))
-    found += _hedged(situation)
+    found += _hedged(situation) + _somebodys(situation)
     if doubted := situation.ledger.cover_in_doubt(situation.now_ms):
         ids = ", ".join(str(order.id) for order in doubted)
         found.append(("cover_in_doubt", f"not shown for 30 s: {ids}"))
     life = situation.ledger.life
+    if life is not None and life.origin is Origin.ORPHAN and life.is_open:
+        held = f"{life.side} {life.quantity} is not ours"
+        found.append(("orphan_position", f"{held}: a stop and nothing else, no entries"))
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
     return tuple(found)
@@ -111,6 +117,17 @@ def _of_the_exchange(situation: Situation) -> list[tuple[str, str]]:
     if condition.is_breaker_open:
         found.append(("breaker_open", "too many failures in a row; no entries"))
     return found
+
+
+def _somebodys(situation: Situation) -> list[tuple[str, str]]:
+    """Return the alarm of a position that is not ours, until it is adopted or gone (RULES G1)."""
+    ledger, position = situation.ledger, situation.observation.position
+    life, one = ledger.life, ledger.beside
+    is_orphan = life is not None and life.origin is Origin.ORPHAN and life.closed_ms is None
+    if situation.limits.orphan is OrphanPolicy.IGNORE or not (is_orphan or one is not None):
+        return []
+    held = "" if position is None else f"{position.value.side} {position.value.quantity} "
+    return [("orphan_position", f"{held}is not ours: one stop, no entries; keeper adopt, or close")]
 
 
 def _hedged(situation: Situation) -> list[tuple[str, str]]:

@@ -44,7 +44,8 @@ class Ledger:
     read into this ledger (None: never; nothing enters before, RULES D2).
     ``stop_while_flat`` is what the probe, or the first armed stop, found at ``stop_while_flat_ms``:
     None unknown (RULES E9). ``hedged`` are the sides
-    of a hedge-mode account that get a stop and nothing else (RULES H3).
+    of a hedge-mode account that get a stop and nothing else (RULES H3); ``beside`` is somebody's
+    position beside a life of ours that is not over: it gets the same (RULES G1).
     """
 
     generation: int = 0
@@ -62,6 +63,7 @@ class Ledger:
     equity: Equity | None = None
     adopted_decision_ms: int = 0
     hedged: tuple[HedgedSide, ...] = ()
+    beside: HedgedSide | None = None
 
     def order(self, client_id: ClientOrderId) -> Order | None:
         """Return the order of that id."""
@@ -95,10 +97,10 @@ class Ledger:
     def cover_in_doubt(self, now_ms: int) -> tuple[Order, ...]:
         """Return stops that should cover something and were not shown for 30 s (RULES C1).
 
-        The present life's while it is not over, and those of a hedge-mode account's sides.
+        The present life's while it is not over, and those of what is held aside.
         """
         life = self.life
-        generations = {one.generation for one in self.hedged}
+        generations = {one.generation for one in self.aside}
         if life is not None and life.closed_ms is None:
             generations.add(life.generation)
         return tuple(
@@ -130,16 +132,21 @@ class Ledger:
         return tuple(
             o
             for o in self.orders
-            if o.generation != generation and o.may_rest and not self.is_hedged(o)
+            if o.generation != generation and o.may_rest and not self.is_aside(o)
         )
 
     def hedged_side(self, side: Side) -> HedgedSide | None:
         """Return what we know of a held side of a hedge-mode account (RULES H3)."""
         return next((one for one in self.hedged if one.side is side), None)
 
-    def is_hedged(self, order: Order) -> bool:
-        """Return whether the order covers a held side of a hedge-mode account (RULES H3)."""
-        return any(order.generation == one.generation for one in self.hedged)
+    @property
+    def aside(self) -> tuple[HedgedSide, ...]:
+        """Return everything held that is nobody's life: it gets one stop and nothing else."""
+        return self.hedged if self.beside is None else (*self.hedged, self.beside)
+
+    def is_aside(self, order: Order) -> bool:
+        """Return whether the order covers what is held aside from any life (RULES H3, G1)."""
+        return any(order.generation == one.generation for one in self.aside)
 
     def with_order(self, order: Order) -> Ledger:
         """Return the ledger with ``order`` put in place of the one of its id, or added."""

@@ -51,8 +51,9 @@ class HedgedPositions:
 
 @dataclass(frozen=True, slots=True)
 class HedgedSide:
-    """One held side of a hedge-mode account: not ours, one stop, no more (RULES H3).
+    """What is held and not ours, aside from any life: one stop, no more (RULES H3, G1).
 
+    A side of a hedge-mode account, or somebody's position beside a life that is not over yet.
     ``generation`` keeps its stops' ids apart from every life's. ``level`` is where its newest stop
     rested, None until one did: a lost stop is put back there. ``is_covered``: a closePosition stop
     was seen resting, own or foreign. ``gone_ms`` and ``gone_reads``: since when, and in how many

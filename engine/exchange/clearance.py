@@ -12,8 +12,8 @@ from decimal import Decimal
 from engine.domain.action import CancelOrder, Configure, PlaceOrder, Request
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderTerms
-from engine.domain.position import Life, Origin
-from engine.domain.terms import Book, OrderType, Rights, Side
+from engine.domain.position import HedgedSide, Life, Origin, PositionReport
+from engine.domain.terms import Book, OrderType, Rights
 from engine.domain.wide_stop import is_placeable
 from engine.exchange.cover import Grounds, level_of, own_cover, quantity_to_cover, reaches
 
@@ -112,10 +112,30 @@ def fits_the_life(request: Request, grounds: Grounds) -> str | None:
     if request.terms.position_side is not None:
         return None  # belongs to no life: fits_the_position_mode has judged it
     terms, life = request.terms, grounds.ledger.life
+    if (beside := _beside(terms, grounds)) is not None:
+        return _fits_beside(terms, beside, grounds)
     if life is None or terms.client_id.generation != life.generation:
         return f"generation: {terms.client_id} belongs to no current life (A5)"
     wanted = life.side.opening if terms.role is OrderRole.ENTRY else life.side.closing
     return None if terms.side is wanted else f"side: {terms.side} does not fit {life.side} (A5)"
+
+
+def _beside(terms: OrderTerms, grounds: Grounds) -> HedgedSide | None:
+    """Return what is held beside the life when the order is for that (RULES G1)."""
+    beside = grounds.known.beside
+    is_for_it = beside is not None and terms.client_id.generation == beside.generation
+    return beside if is_for_it else None
+
+
+def _fits_beside(terms: OrderTerms, beside: HedgedSide, grounds: Grounds) -> str | None:
+    """Hold what is for somebody's position to one stop that closes it (RULES G1)."""
+    is_stop = terms.type is OrderType.STOP_MARKET and terms.role is OrderRole.STOP_FLOOR
+    if not (is_stop and terms.close_position and terms.side is beside.side.closing):
+        return f"beside: {terms.client_id} is no closePosition stop of the {beside.side} (G1)"
+    position = grounds.position
+    if position is None or position.side is not beside.side:
+        return f"beside: no {beside.side} is seen held (G1)"
+    return None
 
 
 def never_widens(request: Request, grounds: Grounds) -> str | None:
@@ -130,7 +150,11 @@ def never_widens(request: Request, grounds: Grounds) -> str | None:
     if trigger is None:
         return "never_widen: a stop without trigger (B2)"
     if request.terms.position_side is not None:
-        return _widens_hedged(request.terms.position_side, trigger, grounds)
+        side = request.terms.position_side
+        hedged, held = grounds.known.hedged_side(side), grounds.observation.hedged_on(side)
+        return _widens_aside(hedged, held, trigger, grounds)
+    if (beside := _beside(request.terms, grounds)) is not None:
+        return _widens_aside(beside, grounds.position, trigger, grounds)
     if planned is None:
         return None  # fits_the_life has refused it
     life, bound = _level_bound(grounds, planned)
@@ -146,14 +170,16 @@ def never_widens(request: Request, grounds: Grounds) -> str | None:
     return None
 
 
-def _widens_hedged(side: Side, trigger: Decimal, grounds: Grounds) -> str | None:
-    """Hold a side's next stop to where its last one rested, while a stop there would rest (H3)."""
-    known, held = grounds.known.hedged_side(side), grounds.observation.hedged_on(side)
+def _widens_aside(
+    known: HedgedSide | None, held: PositionReport | None, trigger: Decimal, grounds: Grounds
+) -> str | None:
+    """Hold a next stop to where the last one rested, while a stop there would rest (H3, G1)."""
     if known is None or known.level is None or held is None:
         return None
-    if not is_placeable(side, known.level, held, grounds.observation):
+    if not is_placeable(known.side, known.level, held, grounds.observation):
         return None
-    return _widening(trigger, known.level) if side.is_tighter(known.level, trigger) else None
+    is_wider = known.side.is_tighter(known.level, trigger)
+    return _widening(trigger, known.level) if is_wider else None
 
 
 def _level_bound(grounds: Grounds, planned: Life) -> tuple[Life, Decimal | None]:

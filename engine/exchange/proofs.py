@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from engine.domain.action import CancelOrder, Proof
 from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.limits import OrphanPolicy
 from engine.domain.order import Order
 from engine.domain.terms import OrderSide, Side
 from engine.exchange.cover import Grounds, any_cover, own_cover, quantity_to_cover, reaches
@@ -37,7 +38,7 @@ def refuse_cancel(
         case Proof.FLAT_PROVEN:
             return _flat_proven(request, grounds, gone)
         case Proof.ENTRY_NEVER_FILLED:
-            return _entry_never_filled(request, grounds)
+            return _entry_never_filled(request, grounds, gone)
 
 
 def _tighter_rests(request: CancelOrder, grounds: Grounds, gone: set[str]) -> str | None:
@@ -122,14 +123,23 @@ def _exit_side(request: CancelOrder, grounds: Grounds) -> OrderSide | None:
     return next((report.side for report in listed if report.client_id == name), None)
 
 
-def _entry_never_filled(request: CancelOrder, grounds: Grounds) -> str | None:
+def _entry_never_filled(request: CancelOrder, grounds: Grounds, gone: set[str]) -> str | None:
     known, fact = grounds.known, grounds.observation.position
     life = known.life
     if life is None or life.generation != request.client_id.generation:
         return "proof: not the current life's stop (E5)"
-    if life.opened_ms is not None or fact is None or fact.value.side is life.side:
+    if life.opened_ms is not None or fact is None:
         return "proof: the position is not seen flat (E5)"
-    if known.position_quantity * life.side.sign > 0:  # the other side's is not ours
+    beside = known.beside
+    if beside is not None and fact.value.side is beside.side is life.side:
+        # Somebody's, and this stop would close it: something else must cover it then (G1, B1).
+        left = any_cover(grounds, life.side, gone)
+        is_left_alone = grounds.limits.orphan is OrphanPolicy.IGNORE
+        if left is not None and left < fact.value.quantity and not is_left_alone:
+            return f"proof: {left} would be left for a position of {fact.value.quantity} (B1)"
+    elif fact.value.side is life.side:
+        return "proof: the position is not seen flat (E5)"
+    elif known.position_quantity * life.side.sign > 0:  # the other side's is not ours
         return "proof: the ledger believes in a position (E5)"
     doubtful = [o for o in known.of_life(OrderRole.ENTRY) if not _is_dead(o, fact.at_ms)]
     if doubtful:

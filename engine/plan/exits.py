@@ -150,7 +150,7 @@ def sweep(situation: Situation) -> Proposal:
         o
         for o in situation.ledger.orders
         if o.may_rest
-        and not situation.ledger.is_hedged(o)
+        and not situation.ledger.is_aside(o)
         and (o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS)
         and not (o.role.is_stop and _may_need(situation, o))
     ]

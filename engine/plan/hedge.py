@@ -2,24 +2,28 @@
 
 The stop names its side and sizes itself. Whatever closes a side already, ours or somebody's, is
 left alone: the exchange takes one such stop a direction. The position is never closed from here.
+Somebody's position beside a life of ours gets the same stop, in one-way mode (RULES G1).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from engine.domain.action import Hold, PlaceOrder
 from engine.domain.cover import closes_side, covers_now
 from engine.domain.identity import FOREIGN_HASH, ClientOrderId, OrderRole
+from engine.domain.limits import OrphanPolicy
 from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import HedgedSide, PositionReport
 from engine.domain.situation import Situation
-from engine.domain.terms import ActionClass, OrderType, WorkingPrice
+from engine.domain.terms import ActionClass, OrderType, Side, WorkingPrice
 from engine.domain.wide_stop import is_placeable, wide_level
 from engine.plan.attempts import PROTECT_ATTEMPTS, must_wait
 from engine.plan.proposal import NOTHING, Proposal
 
 RULE = "protect_hedged"
+BESIDE = "protect_beside"
 DIRECTION_TAKEN = -4130
 """Refused because one rests already in that direction: no news that a hurry would help."""
 
@@ -32,7 +36,7 @@ def protect_hedged(situation: Situation) -> Proposal:
         held = situation.observation.hedged_on(one.side)
         if held is None:
             continue
-        asked = _missing(situation, one, held)
+        asked = _missing(situation, one, held, position_side=one.side)
         if isinstance(asked, PlaceOrder):
             actions.append(asked)
         elif asked is not None:
@@ -42,8 +46,23 @@ def protect_hedged(situation: Situation) -> Proposal:
     return Proposal(actions=tuple(actions), holds=tuple(holds))
 
 
+def protect_beside(situation: Situation) -> Proposal:
+    """Place the stop for somebody's position beside a life of ours that is not over (RULES G1)."""
+    one, fact = situation.ledger.beside, situation.observation.position
+    if one is None or fact is None or fact.value.side is not one.side:
+        return NOTHING
+    if situation.limits.orphan is OrphanPolicy.IGNORE:
+        return Proposal(holds=(Hold(BESIDE, "orphan_ignored", one.side),))
+    asked = _missing(situation, one, fact.value, position_side=None)
+    if asked is None:
+        return NOTHING
+    if isinstance(asked, Hold):
+        return Proposal(holds=(replace(asked, rule=BESIDE),))
+    return Proposal(actions=(replace(asked, rule=BESIDE, reason="floor_missing"),))
+
+
 def _missing(
-    situation: Situation, one: HedgedSide, held: PositionReport
+    situation: Situation, one: HedgedSide, held: PositionReport, *, position_side: Side | None
 ) -> PlaceOrder | Hold | None:
     """Return the stop to place for one side, why it is held back, or None: one rests."""
     stops = [o for o in situation.ledger.orders if o.generation == one.generation]
@@ -69,7 +88,7 @@ def _missing(
         trigger_price=level,
         working_price=WorkingPrice.LAST,
         close_position=True,
-        position_side=one.side,
+        position_side=position_side,
     )
     return PlaceOrder(terms, ActionClass.PROTECT, RULE, "hedge_mode")
 

@@ -16,7 +16,7 @@ from engine.plan.entry import arm, arm_again, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
 from engine.plan.halts import halt_on_hard_errors
-from engine.plan.hedge import protect_hedged
+from engine.plan.hedge import protect_beside, protect_hedged
 from engine.plan.ladder import begin_closing, close_position
 from engine.plan.proposal import NOTHING, Proposal, after
 from engine.plan.protection import place_floor, protect_position, retire_spare_stops
@@ -29,6 +29,7 @@ Rule = Callable[[Situation], Proposal]
 RULES: tuple[Rule, ...] = (
     halt_on_hard_errors,
     protect_hedged,
+    protect_beside,
     begin_closing,
     protect_position,
     place_floor,

@@ -14,6 +14,7 @@ from engine.domain.action import CancelOrder, Hold, Proof
 from engine.domain.condition import Command
 from engine.domain.decision import Decided
 from engine.domain.identity import OrderRole
+from engine.domain.limits import OrphanPolicy
 from engine.domain.order import Order, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.situation import Situation
@@ -86,7 +87,7 @@ def entry_never_filled(situation: Situation) -> bool:
     return (
         situation.has_picture
         and position is not None
-        and position.value.side in (None, side.opposite)
+        and (position.value.side in (None, side.opposite) or _is_covered_beside(situation))
         and all(
             o.status.is_final
             and o.quantity_filled == 0
@@ -95,6 +96,14 @@ def entry_never_filled(situation: Situation) -> bool:
             for o in entries
         )
     )
+
+
+def _is_covered_beside(situation: Situation) -> bool:
+    """Return whether the position is somebody's, and covered otherwise as the policy wants (G1)."""
+    beside = situation.ledger.beside
+    if beside is None or beside.gone_ms is not None:
+        return False
+    return beside.is_covered or situation.limits.orphan is OrphanPolicy.IGNORE
 
 
 def _may_send(situation: Situation, sent_ms: int | None) -> bool:

@@ -11,6 +11,7 @@ from engine.domain.observation import Observation
 from engine.domain.order import Fill, OrderReport
 from engine.domain.terms import Book
 from engine.domain.values import replace
+from engine.reconcile.whose import until_flat
 
 
 def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[Fill, ...]]:
@@ -26,6 +27,8 @@ def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[
     ]
     named = tuple(_named(fill, names) for fill in ledger.fills)
     fills = tuple(sorted((*named, *fresh), key=lambda f: (f.at_ms, int(f.fill_id))))
+    if ledger.life is not None and ledger.life.closed_ms is not None:
+        fills = until_flat(replace(ledger, fills=fills), ledger.life)
     if fills == ledger.fills:
         return ledger, ()
     last_ms = max((f.at_ms for f in fills), default=ledger.last_fill_ms)

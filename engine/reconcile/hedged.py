@@ -37,8 +37,8 @@ def fold_hedged(
     for one in ledger.hedged:
         held = observation.hedged_on(one.side)
         if held is not None:
-            kept.append(_standing(one, ledger, observation, limits))
-        elif not _is_over(folded := _gone(one, observation), observation, limits):
+            kept.append(standing(one, ledger, observation, limits))
+        elif not is_over(folded := gone(one, observation), observation, limits):
             kept.append(folded)
     known = {one.side for one in kept}
     for report in () if observation.hedged is None else observation.hedged.value:
@@ -46,7 +46,7 @@ def fold_hedged(
             continue
         one = _new(ledger, report.side)
         ledger = replace(ledger, generation=max(ledger.generation, one.generation))
-        kept.append(_standing(one, ledger, observation, limits))
+        kept.append(standing(one, ledger, observation, limits))
         drifts.append(Drift(DriftKind.ORPHAN_POSITION, _words(report)))
     ledger = replace(ledger, hedged=tuple(kept))
     return replace(ledger, orders=_trimmed(ledger)), drifts
@@ -60,7 +60,7 @@ def _new(ledger: Ledger, side: Side) -> HedgedSide:
     return HedgedSide(max(own) if own else ledger.generation + 1, side)
 
 
-def _standing(
+def standing(
     one: HedgedSide, ledger: Ledger, observation: Observation, limits: Limits
 ) -> HedgedSide:
     """Return a held side with where its newest stop rested, and whether one rests now."""
@@ -76,12 +76,14 @@ def _standing(
     return replace(one, level=level, is_covered=is_covered, gone_ms=None, gone_reads=0)
 
 
-def _gone(one: HedgedSide, observation: Observation) -> HedgedSide:
+def gone(one: HedgedSide, observation: Observation) -> HedgedSide:
+    """Return a side that this look does not show: since when, and in how many looks."""
     since_ms = observation.now_ms if one.gone_ms is None else one.gone_ms
     return replace(one, gone_ms=since_ms, gone_reads=min(one.gone_reads + 1, GONE_READS))
 
 
-def _is_over(one: HedgedSide, observation: Observation, limits: Limits) -> bool:
+def is_over(one: HedgedSide, observation: Observation, limits: Limits) -> bool:
+    """Return whether the side is proven gone: three looks over ten seconds (RULES C2)."""
     if one.gone_ms is None or one.gone_reads < GONE_READS:
         return False
     return observation.now_ms - one.gone_ms >= limits.flat_wait_ms

@@ -258,11 +258,16 @@ def fold_end(ledger: Ledger, observation: Observation) -> Ledger:
     )
     if not is_over:
         return ledger
-    own_open = [r for r in observation.open_reports or () if r.own_id is not None]
+    aside = {one.generation for one in ledger.aside}
+    own_open = [
+        r
+        for r in observation.open_reports or ()
+        if r.own_id is not None and r.own_id.generation not in aside
+    ]
     is_clean = (
         observation.open_reports is not None
         and not own_open
-        and all(o.status.is_final for o in ledger.orders)
+        and all(o.status.is_final or ledger.is_aside(o) for o in ledger.orders)
     )
     reads = life.clean_reads + 1 if is_clean else 0
     income, closed_ms = observation.income, life.closed_ms

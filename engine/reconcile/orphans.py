@@ -36,7 +36,7 @@ def fold_orphan(
         return _following(ledger, ledger.life, read, observation, limits), []
     life = _foreign(ledger, read, read.side, observation, limits)
     detail = f"{read.side} {plain(read.quantity)} is not ours; policy {limits.orphan}"
-    ledger = replace(ledger, generation=life.generation)
+    ledger = replace(ledger, generation=max(ledger.generation, life.generation), beside=None)
     return _adopt(ledger, life), [Drift(DriftKind.ORPHAN_POSITION, detail)]
 
 
@@ -163,9 +163,17 @@ def _foreign(
     observation: Observation,
     limits: Limits,
 ) -> Life:
-    """Return a life for somebody else's position: one wide stop from the current mark, no more."""
+    """Return a life for somebody else's position: one wide stop from the current mark, no more.
+
+    Where one of ours rests for it already, placed beside another life or before the store was lost,
+    it is this life's: the exchange takes no second one of its kind.
+    """
     level = wide_level(side, read, observation, limits)
     generation = ledger.generation + 1
+    if ledger.beside is not None and ledger.beside.side is side:
+        generation = ledger.beside.generation
+    if (stop := _wide_stop(ledger, side)) is not None:
+        generation, level = stop.generation, stop.terms.trigger_price or level
     return Life(
         generation=generation,
         decision_id=FOREIGN_HASH,
@@ -195,6 +203,23 @@ def _following(
         return ledger
     level = wide_level(life.side, read, observation, limits)
     return ledger.with_life(replace(life, initial_stop=level))
+
+
+def _wide_stop(ledger: Ledger, side: Side) -> Order | None:
+    """Return the stop of ours that rests for a position of somebody's, if there is one."""
+    return next(
+        (
+            o
+            for o in ledger.orders
+            if o.id.decision_hash == FOREIGN_HASH
+            and o.role is OrderRole.STOP_FLOOR
+            and o.status.is_resting
+            and o.terms.close_position
+            and o.terms.side is side.closing
+            and o.terms.position_side is None
+        ),
+        None,
+    )
 
 
 def _stops(ledger: Ledger, generation: int, side: Side) -> list[Order]:

@@ -18,7 +18,8 @@ from engine.domain.observation import Observation
 from engine.domain.order import Fill, signed
 from engine.domain.position import ExitReason, Life, Origin, PositionReport
 from engine.domain.values import replace
-from engine.reconcile.fills import sum_of
+from engine.reconcile.fills import has_untold_trades, sum_of
+from engine.reconcile.whose import is_somebodys, own_fills, tells_all, until_flat
 
 LAG_MS = 10_000
 """A position read may lag a fill; older fills are reflected (RULES B3 b, C2)."""
@@ -41,7 +42,12 @@ def fold_position(
     if _is_outdated(read, life, ledger):
         first_ms = life.flat_seen_ms or observation.now_ms
         return _with(ledger, replace(life, quantity=ZERO, flat_seen_ms=first_ms)), []
+    if life.opened_ms is None and is_somebodys(ledger, life, read):
+        return _give_way(ledger, life, read, observation)
     if read.side is not life.side:
+        return _fold_flip(ledger, life, read, observation)
+    if _was_flat_between(ledger, life, read):
+        ledger = replace(ledger, fills=until_flat(ledger, life))
         return _fold_flip(ledger, life, read, observation)
     return _fold_position(ledger, life, read, observation, limits)
 
@@ -54,33 +60,23 @@ def _is_outdated(read: PositionReport, life: Life, ledger: Ledger) -> bool:
     return (
         life.is_open
         and ledger.entries_are_final
-        and _tells_all(ledger, life)
+        and tells_all(ledger, life)
         and sum_of(ledger.fills) == 0
         and executed_of(ledger, life) == 0
         and read.updated_ms < ledger.last_fill_ms
     )
 
 
-def _tells_all(ledger: Ledger, life: Life) -> bool:
-    """Return whether the trades we know begin with the entry, so that their sum means something.
+def _was_flat_between(ledger: Ledger, life: Life, read: PositionReport) -> bool:
+    """Return whether the trades say that ours was closed before what stands there was opened.
 
-    An imported life's trades do when they show its own entry (RULES C2: own entries and all later
-    fills); somebody else's never do.
+    They must add up to a part of the position that is read: their list may lag it.
     """
-    match life.origin:
-        case Origin.DECISION:
-            return bool(ledger.fills)
-        case Origin.IMPORTED:
-            return any(
-                (own := f.own_id) is not None
-                and own.role is OrderRole.ENTRY
-                and own.generation == life.generation
-                for f in ledger.fills
-            )
-        case Origin.ORPHAN:
-            return False
-        case _:
-            assert_never(life.origin)
+    if not (life.is_open and ledger.entries_are_final) or has_untold_trades(ledger):
+        return False
+    if not 0 < sum_of(ledger.fills) * life.side.sign <= read.quantity:
+        return False
+    return len(until_flat(ledger, life)) < len(ledger.fills)
 
 
 def _fold_position(
@@ -138,14 +134,14 @@ def _fold_flat(
     by_fills = sum_of(ledger.fills) * life.side.sign
     executed = executed_of(ledger, life)
     has_executed = any(o.quantity_filled > 0 for o in ledger.of_life(OrderRole.ENTRY))
-    if life.opened_ms is None and executed <= 0 and not has_executed:
+    if life.opened_ms is None and not has_executed and not _may_have_executed(ledger, life):
         return _with(ledger, replace(life, quantity=ZERO)), []
     life = _opened(life, ledger, observation)
     first_ms = observation.now_ms if life.flat_seen_ms is None else life.flat_seen_ms
     reads = min(life.flat_reads + 1, FLAT_READS)
     # While an entry may still fill, flat is only a pause: nothing may be swept (RULES C2, E5).
     can_end = ledger.entries_are_final
-    is_told = _tells_all(ledger, life) and by_fills == 0 and executed == 0
+    is_told = tells_all(ledger, life) and by_fills == 0 and executed == 0
     if can_end and is_told:
         return _with(ledger, _closed(ledger, life, observation.now_ms)), []
     is_old = observation.now_ms - ledger.last_fill_ms >= limits.flat_wait_ms
@@ -156,11 +152,17 @@ def _fold_flat(
         )
         return _with(ledger, _closed(ledger, life, observation.now_ms)), [drift]
     is_explained = executed == 0 and (
-        _tells_all(ledger, life) or (has_executed and life.origin is Origin.DECISION)
+        tells_all(ledger, life) or (has_executed and life.origin is Origin.DECISION)
     )
     believed = ZERO if is_explained else max(life.quantity, executed, ZERO)
     life = replace(life, quantity=believed, flat_seen_ms=first_ms, flat_reads=reads)
     return _with(ledger, life), []
+
+
+def _may_have_executed(ledger: Ledger, life: Life) -> bool:
+    """Return whether trades or pushes say that an entry of ours executed; others' say nothing."""
+    ours = replace(ledger, fills=own_fills(ledger, life))
+    return executed_of(ours, life) > 0
 
 
 def executed_of(ledger: Ledger, life: Life) -> Decimal:
@@ -183,27 +185,37 @@ def executed_of(ledger: Ledger, life: Life) -> Decimal:
     return total
 
 
+def _give_way(
+    ledger: Ledger, life: Life, read: PositionReport, observation: Observation
+) -> tuple[Ledger, list[Drift]]:
+    """Somebody's position stands where ours was to be: the entry is given up (RULES G1)."""
+    drift = Drift(
+        DriftKind.SIDE_DIFFERS if read.side is not life.side else DriftKind.QUANTITY_GAP,
+        f"ours, {life.side}, has not opened; the exchange shows {read.side} {plain(read.quantity)}",
+    )
+    life = replace(
+        life,
+        quantity=ZERO,
+        withdrawing=life.withdrawing or "foreign_position",
+        withdrawing_ms=life.withdrawing_ms or observation.now_ms,
+        chasing_ms=None,
+    )
+    return replace(_with(ledger, life), position_quantity=read.signed_quantity), [drift]
+
+
 def _fold_flip(
     ledger: Ledger, life: Life, read: PositionReport, observation: Observation
 ) -> tuple[Ledger, list[Drift]]:
     """A flip by hand is our position closed plus a position that is not ours (RULES G1)."""
+    is_flip = read.side is not life.side
     drift = Drift(
-        DriftKind.SIDE_DIFFERS,
-        f"ours is {life.side}, the exchange shows {read.side} {plain(read.quantity)}",
+        DriftKind.SIDE_DIFFERS if is_flip else DriftKind.QUANTITY_GAP,
+        f"ours is {life.side}, the exchange shows {read.side} {plain(read.quantity)}"
+        + ("" if is_flip else ", opened after ours was closed"),
     )
-    if life.opened_ms is None:
-        withdrawing = life.withdrawing or "foreign_position"
-        life = replace(
-            life,
-            withdrawing=withdrawing,
-            withdrawing_ms=life.withdrawing_ms or observation.now_ms,
-        )
-        return replace(_with(ledger, life), position_quantity=read.signed_quantity), [drift]
-    life = replace(
-        _closed(ledger, life, observation.now_ms),
-        exit_reason=ExitReason.BY_USER,
-        closed_by="user",
-    )
+    life = _closed(ledger, life, observation.now_ms)
+    if is_flip:
+        life = replace(life, exit_reason=ExitReason.BY_USER, closed_by="user")
     return replace(ledger, life=life, position_quantity=read.signed_quantity), [drift]
 
 

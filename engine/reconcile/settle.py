@@ -8,6 +8,7 @@ from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import Observation
 from engine.domain.values import replace
+from engine.reconcile.beside import fold_beside
 from engine.reconcile.equity import fold_equity
 from engine.reconcile.fills import fold_fills
 from engine.reconcile.hedged import fold_hedged
@@ -44,10 +45,11 @@ def reconcile(
     ledger = fold_end(fold_funding(ledger, observation), observation)
     ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
+    ledger, of_beside = fold_beside(ledger, observation, limits)
     ledger, of_hedged = fold_hedged(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation, limits), observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
-    drifts += of_pushes + of_position + of_orphan + of_hedged + of_cover
+    drifts += of_pushes + of_position + of_orphan + of_beside + of_hedged + of_cover
     drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)

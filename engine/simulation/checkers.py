@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from engine.domain.identity import OrderRole
+from engine.domain.identity import FOREIGN_HASH, ClientOrderId, OrderRole
 from engine.domain.numbers import plain
 from engine.simulation.cover import TRIGGER_GRACE_MS, ZERO, Picture, pictures
 from engine.simulation.log import Changed, Event, Filled, Placed
@@ -139,29 +139,36 @@ def never_widened(history: History) -> Judgement:
     first fill, those resting at that moment included. The floor (RULES F1) never moves: it is
     held to the level the position began with. A stop may be withdrawn once another one carries
     its level. What others cancel loosens the cover but breaks no promise of ours. Stops of
-    earlier generations do not count, where the log shows which entry opened the position.
+    earlier generations do not count, where the log shows which entry opened the position; of a
+    position that somebody else's order opened only the stops placed for it do (RULES G1), until an
+    entry of ours fills beside it.
     """
     findings: list[Finding] = []
     force: Decimal | None = None
     initial: Decimal | None = None
     generation: int | None = None
+    is_theirs = False
     before: Picture | None = None
     checked = 0
     for picture in history.pictures():
         sign = picture.sign
         if sign == 0 or (before is not None and before.sign not in (0, sign)):
-            force = initial = None
+            force, initial, is_theirs = None, None, False
+        if is_theirs and _generation_of(picture.cause) is not None:
+            force, initial, is_theirs = None, None, False
         if sign != 0:
-            if force is None:
+            if force is None and not is_theirs:
                 # A position's first moment: what rests now is what it began with.
                 generation = _generation_of(picture.cause)
-                force = initial = _tightest(picture, generation)
+                is_theirs = _is_foreign(picture.cause)
+                force = initial = _tightest(picture, generation, is_theirs=is_theirs)
             else:
                 checked += 1
                 bound = force
-                findings += _wider_placement(picture, bound, initial)
-                findings += _loosening_cancel(before, picture)
-            now = _tightest(picture, generation)
+                if bound is not None:
+                    findings += _wider_placement(picture, bound, initial)
+                findings += _loosening_cancel(before, picture, is_theirs=is_theirs)
+            now = _tightest(picture, generation, is_theirs=is_theirs)
             if now is not None and (force is None or (now - force) * sign > 0):
                 force = now
                 initial = now if initial is None else initial
@@ -244,7 +251,16 @@ def _generation_of(cause: Event | None) -> int | None:
     return own.generation if own is not None and own.role is OrderRole.ENTRY else None
 
 
-def _tightest(picture: Picture, generation: int | None) -> Decimal | None:
+def _is_foreign(cause: Event | None) -> bool:
+    """Return whether an order of somebody else's made the position."""
+    return isinstance(cause, Filled) and cause.own_id is None
+
+
+def _is_for_theirs(own: ClientOrderId | None) -> bool:
+    return own is not None and own.decision_hash == FOREIGN_HASH
+
+
+def _tightest(picture: Picture, generation: int | None, *, is_theirs: bool) -> Decimal | None:
     """Return the tightest trigger of this life's own stops on the exit side."""
     exit_side = "SELL" if picture.sign > 0 else "BUY"
     triggers = [
@@ -253,6 +269,7 @@ def _tightest(picture: Picture, generation: int | None) -> Decimal | None:
         if o.terms.trigger_price is not None
         and o.terms.side == exit_side
         and (generation is None or (own := o.own_id) is None or own.generation == generation)
+        and (not is_theirs or _is_for_theirs(o.own_id))
     ]
     if not triggers:
         return None
@@ -274,7 +291,9 @@ def _wider_placement(picture: Picture, force: Decimal, initial: Decimal | None) 
     return [Finding(placed.at_ms, text)]
 
 
-def _loosening_cancel(before: Picture | None, picture: Picture) -> list[Finding]:
+def _loosening_cancel(
+    before: Picture | None, picture: Picture, *, is_theirs: bool
+) -> list[Finding]:
     gone = picture.cause
     if before is None or not isinstance(gone, Changed) or gone.by != "api":
         return []
@@ -285,6 +304,8 @@ def _loosening_cancel(before: Picture | None, picture: Picture) -> list[Finding]
         or gone.status not in ("CANCELED", "CANCELLED")
     ):
         return []
+    if is_theirs and not _is_for_theirs(lost.own_id):
+        return []  # our armed stop would close what is not ours
     had, has = before.cover_level, picture.cover_level
     if had is None or (has is not None and (has - had) * picture.sign >= 0):
         return []

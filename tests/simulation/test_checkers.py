@@ -224,6 +224,38 @@ def test_the_level_of_one_position_does_not_bind_the_next() -> None:
     assert never_widened(history(events)).ok
 
 
+def a_foreign_buy(at_ms: int, position: str) -> Filled:
+    return Filled(
+        0, at_ms, "regular:web", None, "web_1", "BUY", D("90760"), D("0.02"), D(position)
+    )  # fmt: skip
+
+
+def test_the_stop_for_somebodys_position_is_not_held_to_our_armed_one() -> None:
+    """RULES G1: what is not ours gets a wide stop, and our armed stop leaves it."""
+    armed = stop(1_000, "90380")
+    wide = stop(3_000, "88037.2", quantity=None, client_id="kp000000002f001")
+    wider = stop(4_000, "88000", quantity=None, client_id="kp000000002f002")
+    events = [armed, a_foreign_buy(2_000, "0.02"), wide, change(3_500, armed, "CANCELED")]
+
+    assert never_widened(history(events)).findings == ()
+    assert [f.detail for f in never_widened(history([*events, wider])).findings] == [
+        "kp000000002f002 placed at 88000, wider than 88037.2"
+    ]
+
+
+def test_an_entry_of_ours_that_fills_beside_it_makes_it_ours() -> None:
+    """RULES G1, G2: from then on our stops' level is the level in force."""
+    armed, order = stop(1_000, "90380"), entry(1_500)
+    wide = stop(4_000, "88037.2", quantity=None, client_id="kp000000002f001")
+    events: list[Event] = [
+        armed, order, a_foreign_buy(2_000, "0.02"), fill(3_000, order, "0.013", "0.033"), wide
+    ]  # fmt: skip
+
+    assert [f.detail for f in never_widened(history(events)).findings] == [
+        "kp000000002f001 placed at 88037.2, wider than 90380"
+    ]
+
+
 def test_one_id_that_executes_as_two_orders_is_doubled() -> None:
     """Ids are unique among open orders only: a repeated id executes again (RULES G3)."""
     events: list[Event] = [

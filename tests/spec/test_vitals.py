@@ -13,9 +13,11 @@ import pytest
 from engine.domain.action import GateResult, Hold, Plan, Verdict
 from engine.domain.condition import Condition, HaltReason
 from engine.domain.ledger import NOT_SENT, PastLife
+from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.observation import Failure, Topic
+from engine.domain.position import HedgedSide, Origin
 from engine.domain.situation import Situation
-from engine.domain.terms import Rights
+from engine.domain.terms import Rights, Side
 from engine.tick import TickReport
 from engine.vitals import Process, health, troubles, vitals
 from tests.builders import (
@@ -82,6 +84,13 @@ def in_trouble(kind: str) -> Situation:
             return replace(calm, observation=calm.observation.with_failure(failed))
         case "uncovered":
             return an_open_situation(life=a_life(uncovered_quantity=d("0.004")))
+        case "orphan":
+            return an_open_situation(life=a_life(origin=Origin.ORPHAN))
+        case "ignored":
+            limits = Limits(orphan=OrphanPolicy.IGNORE)
+            return an_open_situation(life=a_life(origin=Origin.ORPHAN), limits=limits)
+        case "beside":
+            return replace(calm, ledger=replace(calm.ledger, beside=HedgedSide(2, Side.LONG)))
         case "doubt":
             stop = a_stop(revision=2, doubtful_since_ms=NOW - 30_000)
             return an_open_situation(stop)
@@ -109,6 +118,9 @@ folder     decisions_unreadable  degraded  the inbox cannot be read
 suspended  suspended             degraded  a newer document is refused
 uncovered  uncovered             degraded  part of the position has no stop
 fallback   fallback_mode         degraded  the account takes no stop while flat
+orphan     orphan_position       degraded  a position that is not ours
+beside     orphan_position       degraded  one beside a life of ours that is not over
+ignored    -                     ok        policy: it is nobody's business
 doubt      cover_in_doubt        degraded  a stop was not shown for half a minute
 """)
 
