@@ -208,4 +208,28 @@ HOLDS: dict[str, Reason] = {
     "breaker_open": _reason("H4", "the exchange is in trouble"),
 }
 
+HEALTH: dict[str, Reason] = {
+    "operator": _reason("E3", "somebody halted entries by hand"),
+    "key_refused": _reason("E3", "the exchange refuses the key, its signature or its rights"),
+    "account_restricted": _reason("E3", "the exchange restricts the account"),
+    "request_wrong": _reason("E3", "the exchange calls a request of ours wrong"),
+    "uncovered": _reason("A2 B1", "a part of the position has no stop"),
+    "cover_in_doubt": _reason("C1", "a stop is not shown by its list for half a minute"),
+    "orphan_position": _reason("G1", "a position that is not ours has a stop and nothing else"),
+    "hedge_mode": _reason("H3", "the account is in hedge mode: stops for what is held, no entries"),
+    "fallback_mode": _reason("E9", "the account takes no stop while flat: it follows the fill"),
+    "store_unwritable": _reason("G5", "the store cannot be written"),
+    "lease_lost": _reason("G4", "the lease is another's, or its store is out of reach"),
+    "exchange_unreachable": _reason("C3", "position or orders could not be read"),
+    "wire_stuck": _reason("C5", "too many requests hang beyond any deadline"),
+    "rate_limited": _reason("H4", "the exchange asked for silence"),
+    "breaker_open": _reason("H4", "too many requests failed in a row"),
+    "clock_unknown": _reason("A6", "exchange time was never measured"),
+    "decisions_unreadable": _reason("D4", "the inbox cannot be read"),
+    "suspended": _reason("D4", "a newer document is refused"),
+    "late": _reason("A6", "the process lives and does not tick"),
+    "not_running": _reason("B4", "no keeper process is alive"),
+}
+"""What `keeper status` gives as reasons of ill health, and what alarms are named by."""
+
 REASONS: dict[str, Reason] = {**GATES, **ACTIONS, **WITHDRAWALS, **CLOSES, **HOLDS}

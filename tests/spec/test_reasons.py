@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.commands import BY_HAND
 from engine.domain import reasons
+from engine.plan import halts
 from engine.plan.gates import GATES
 
-PLAN = Path(__file__).parents[2] / "engine" / "plan"
+ENGINE = Path(__file__).parents[2] / "engine"
+PLAN = ENGINE / "plan"
 NAMED = {"why", "reason", "closing_why", "level_reason"}
 
 
@@ -35,6 +38,37 @@ def test_every_reason_names_rules_that_exist() -> None:
     named = {rule for reason in reasons.REASONS.values() for rule in reason.rules}
 
     assert named <= set(reasons.RULES)
+
+
+def test_every_reason_of_ill_health_stands_in_the_table() -> None:
+    """Alarms are named by these codes, and the runbook is looked up by them (RULES B5)."""
+    vitals, status = ENGINE / "vitals.py", ENGINE / "read" / "status.py"
+    said = set(_first_of_pairs(_tree(vitals))) | set(_values_of("code", _tree(status)))
+    halting = {halts.KEY_REFUSED, halts.ACCOUNT_RESTRICTED, halts.REQUEST_WRONG}
+
+    assert said | halting | {BY_HAND} == set(reasons.HEALTH)
+
+
+def test_every_reason_of_ill_health_names_rules_that_exist() -> None:
+    named = {rule for reason in reasons.HEALTH.values() for rule in reason.rules}
+
+    assert named <= set(reasons.RULES)
+
+
+def _first_of_pairs(tree: ast.Module) -> Iterator[str]:
+    """Yield the codes of pairs of code and words: a text of one word, then more."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            yield from _texts(node.elts[0])
+
+
+def _values_of(key: str, tree: ast.Module) -> Iterator[str]:
+    """Yield the texts that stand under a key of a literal dictionary."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for name, value in zip(node.keys, node.values, strict=True):
+                if isinstance(name, ast.Constant) and name.value == key:
+                    yield from _texts(value)
 
 
 def _tree(module: Path) -> ast.Module:
