@@ -29,6 +29,7 @@ from engine.domain.order import OrderReport
 from engine.domain.position import HedgedPositions
 from engine.domain.values import replace
 from engine.exchange.port import NOTHING_HEARD, Answer, Heard
+from engine.reconcile.history import HISTORY_MS
 from engine.reconcile.pushes import needs_a_stop
 from engine.reconcile.questions import questions
 
@@ -37,7 +38,6 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 CANDLES_MAX = 99
 """The most candles whose request weighs 1 (binance-usdm.md section 5.1)."""
-HISTORY_MS = 7 * 24 * HOUR_MS
 
 
 class Attention(StrEnum):

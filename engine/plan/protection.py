@@ -119,6 +119,8 @@ def retire_spare_stops(situation: Situation) -> Proposal:
         return NOTHING
     resting = [o for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY) if _is_seen_resting(o)]
     keep = _carriers(situation, resting)
+    if not keep and life.origin is Origin.ORPHAN:  # covered by its one stop, which sizes itself
+        keep = tuple(o for o in (stand_in(situation, life),) if o is not None)
     strays = [o for o in situation.ledger.earlier_orders if may_cancel(situation, o)]
     others = tuple(
         cancel(o, "retire_spare_stops", "earlier_life", ActionClass.RECONCILE)

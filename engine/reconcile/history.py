@@ -14,6 +14,9 @@ from engine.domain.observation import Observation
 from engine.domain.order import OrderReport
 from engine.domain.values import replace
 
+HISTORY_MS = 7 * 86_400_000
+"""How far back history is read (RULES G3)."""
+
 
 def fold_history(ledger: Ledger, observation: Observation) -> Ledger:
     """Return the ledger with generation and past lives at least as new as the exchange's."""

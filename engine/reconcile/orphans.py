@@ -15,6 +15,8 @@ from engine.domain.position import LevelState, Life, Origin, PositionReport, Sto
 from engine.domain.terms import Side
 from engine.domain.values import replace
 from engine.domain.wide_stop import wide_level
+from engine.reconcile.history import HISTORY_MS
+from engine.reconcile.orders import VISIBLE_WITHIN_MS
 
 
 def fold_orphan(
@@ -113,6 +115,8 @@ def _import(
     ]
     if not stops or not (entries or any(o.status.is_resting for o in stops)):
         return None
+    if not entries and _never_filled([o for o in own if o.generation == generation], observation):
+        return None
     triggers = [o.terms.trigger_price for o in stops if o.terms.trigger_price is not None]
     tightest, widest = triggers[0], triggers[0]
     for trigger in triggers[1:]:
@@ -143,6 +147,19 @@ def _import(
         opened_ms=observation.now_ms,
         tp1_done_ms=observation.now_ms if taken else None,
     )
+
+
+def _never_filled(own: list[Order], observation: Observation) -> bool:
+    """Return whether a life's stop was armed and nothing of ours ever filled (G1, lesson 17).
+
+    Told only by a history that reaches back to its first order and that is no younger than what
+    it may lag; an entry that still rests may have filled a moment ago.
+    """
+    history = observation.history
+    if history is None or any(o.role is OrderRole.ENTRY and o.may_rest for o in own):
+        return False
+    is_whole = min(o.intended_ms for o in own) > history.at_ms - HISTORY_MS
+    return is_whole and max(o.intended_ms for o in own) < history.at_ms - VISIBLE_WITHIN_MS
 
 
 def _runner(own: list[Order], generation: int) -> Decimal | Zone | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.domain.action import CancelOrder, Proof
 from engine.domain.drift import DriftKind
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import Limits
@@ -19,6 +20,8 @@ from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.terms import Book, OrderType, Side
 from engine.domain.wide_stop import wide_level
+from engine.exchange.cover import Grounds
+from engine.exchange.proofs import refuse_cancel
 from engine.plan.planner import make_plan
 from engine.reconcile.settle import reconcile
 from tests.builders import (
@@ -36,6 +39,7 @@ from tests.builders import (
     a_filled_entry,
     a_floor,
     a_ledger,
+    a_life,
     a_position,
     a_situation,
     a_stop,
@@ -245,6 +249,62 @@ def test_entries_that_never_filled_and_spent_stops_explain_nothing() -> None:
     _, life = imported(lost(*orders))
 
     assert (life.origin, life.generation) == (Origin.ORPHAN, 2)
+
+
+ARMED = table("""
+entry      stop_age_s  history  whose   why
+none       60          read     theirs  armed a minute ago, and no entry was ever sent
+cancelled  60          read     theirs  the entry was withdrawn empty
+working    60          read     ours    it may have filled a moment ago: history may lag
+none       5           read     ours    as young as what history may lag
+none       700000      read     ours    older than history reaches: its fill may be too
+none       60          unread   ours    nothing says that it never filled
+filled     60          read     ours    its own fill explains it
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", ARMED, ids=ids(ARMED))
+def test_an_armed_stop_alone_explains_no_position(row: list[str], side: Side) -> None:
+    """RULES G1, lesson 17: with the store lost as well; where it is not sure, ours keeps its level.
+
+    A week of history shows every entry of a life whose first order lies within it.
+    """
+    entry, age_s, history, whose, _ = row
+    made_ms = NOW - 1_000 * int(age_s)
+    price = on(side, "90743.3")
+    entries = {
+        "none": (),
+        "cancelled": (an_entry(side=side, price=price, status=CANCELLED, intended_ms=made_ms),),
+        "working": (an_entry(side=side, price=price, intended_ms=made_ms),),
+        "filled": (a_filled_entry(side=side, price=price, intended_ms=made_ms),),
+    }[entry]
+    stop = a_stop(on(side, 90_380), side=side, intended_ms=made_ms)
+    look = lost(stop, *entries, side=side)
+    if history == "unread":
+        look = replace(look, history=None)
+
+    _, life = imported(look)
+
+    assert life.origin is (Origin.IMPORTED if whose == "ours" else Origin.ORPHAN)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_our_stop_beside_an_orphan_leaves_once_its_own_rests(side: Side) -> None:
+    """RULES G6, B1: it would close what is not ours, forty dollars below the price."""
+    level = on(side, 88_037)
+    life = a_life(
+        side=side, origin=Origin.ORPHAN, generation=2, initial_stop=level, stop_level=None
+    )
+    armed = a_stop(on(side, 90_380), side=side)
+    wide = a_floor(level, side=side, generation=2)
+    without = a_situation(life, (armed,))
+    covered = a_situation(life, (armed, wide))
+
+    assert (cancelled(make_plan(without)), cancelled(make_plan(covered))) == ([], [armed.id])
+    (leaving,) = [a for a in make_plan(covered).actions if isinstance(a, CancelOrder)]
+    assert (leaving.proof, leaving.proven_by) == (Proof.TIGHTER_RESTS, wide.id)
+    assert refuse_cancel(leaving, Grounds(covered, covered.ledger), [armed.id]) is None
 
 
 def test_stops_for_the_other_side_explain_nothing() -> None:
