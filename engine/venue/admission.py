@@ -106,15 +106,33 @@ class Admission:
     def _check_margin(self, terms: OrderTerms) -> None:
         """Refuse what the account cannot carry (-2019) or its leverage does not allow (-2027)."""
         account, market = self._house.account, self._house.market
-        price = market.best(terms.sign) if terms.is_market else terms.price
+        price = self._price_paid(terms)
         notional = terms.quantity * price
         held = account.positions[terms.position_side].quantity * market.mark
         cap = notional_max(self._house.settings.brackets, account.leverage)
         if abs(held + terms.sign * notional) > max(cap, abs(held)):
             raise refuse(Code.POSITION_LIMIT)
-        extra = self._exposure(terms.sign, notional) - self._exposure(0, ZERO)
-        if extra > ZERO and extra / account.leverage > account.available(market.mark):
+        # What is opened is held at the mark price at once, with its loss against it.
+        opened = terms.quantity - min(
+            terms.quantity, account.reducible(terms.position_side, terms.sign)
+        )
+        loss = max(ZERO, (price - market.mark) * terms.sign) * opened
+        margin = terms.quantity * max(price, market.mark)
+        extra = self._exposure(terms.sign, margin) - self._exposure(0, ZERO)
+        if extra > ZERO and extra / account.leverage + loss > account.available(market.mark):
             raise refuse(Code.MARGIN)
+
+    def _price_paid(self, terms: OrderTerms) -> Decimal:
+        """Return the price of a limit order, or what the market takes on average."""
+        market = self._house.market
+        if not terms.is_market:
+            return terms.price
+        bound = market.mark * (1 + terms.sign * self._house.instrument.market_take_bound)
+        offers = list(market.offers(terms.sign, bound, terms.quantity, slipping=True))
+        taken = sum((quantity for _, quantity in offers), ZERO)
+        if not taken:
+            return market.best(terms.sign)
+        return sum((price * quantity for price, quantity in offers), ZERO) / taken
 
     def _exposure(self, sign: int, notional: Decimal) -> Decimal:
         """Return the largest position notional that the open orders, and one more, could make."""

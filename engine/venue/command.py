@@ -225,7 +225,7 @@ def _parser() -> _Parser:
     add("--scenario", type=Path, metavar="FILE", help="prices, hands and faults of a scenario")
     add("--walk", choices=list(PROFILES), metavar="PROFILE", help=f"one of {', '.join(PROFILES)}")
     add("--seed", type=int, default=0, help="seed of the walk and of the venue")
-    add("--start-price", type=_positive, help="90800 by default")
+    add("--start-price", type=_positive, help="90800 by default, 3150 for ETHUSDT")
     add("--trades", type=Path, metavar="FILE", help="recorded trades: trade_ms, price, qty")
     add("--candles", type=Path, metavar="FILE", help="recorded candles, four points each")
     add("--speed", type=_positive, default=Decimal(1), help="feed seconds in one real second")

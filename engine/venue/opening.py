@@ -28,7 +28,7 @@ from engine.venue.settings import SERVED_STREAMS, InitialPosition, Instrument
 from engine.venue.switches import Switches
 from engine.venue.trouble import drawn_faults
 
-START_PRICE = Decimal(90800)
+START_PRICES = {"BTCUSDT": Decimal(90800), "ETHUSDT": Decimal(3150)}
 KEPT_LOG = 20_000
 """Log entries kept in memory by a venue that is meant to run for months."""
 
@@ -46,7 +46,7 @@ INSTRUMENTS: Mapping[str, tuple[str, Instrument]] = {
         ),
     ),
 }
-"""Symbols the venue knows the filters of."""
+"""Symbols the venue knows the filters of: live values, as recorded by several public projects."""
 
 
 class OpeningError(ValueError):
@@ -121,8 +121,7 @@ def open_venue(options: Options, books: Books | None) -> Opened:
     clock = _clock(options.clock_ms, kept_ms)
     start_ms = clock.now_ms()
 
-    kept_price = venue.house.market.last if venue is not None else None
-    first, feed = _feed(options, scenario, start_ms, kept_price)
+    first, feed = _feed(options, scenario, start_ms, venue)
     if venue is None:
         settings = replace(_settings(options, scenario, keys, first), read_only_keys=read_only)
         venue = Venue(settings, now_ms=start_ms, seed=options.seed)
@@ -168,7 +167,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _feed(
-    options: Options, scenario: Scenario | None, start_ms: int, kept_price: Decimal | None
+    options: Options, scenario: Scenario | None, start_ms: int, venue: Venue | None
 ) -> tuple[Decimal, Iterator[PricePoint] | None]:
     """Return the price to begin at, and the feed if one was asked for."""
     chosen = [
@@ -182,14 +181,16 @@ def _feed(
             option=" ".join(f"--{name}" for name in chosen),
             remedy="give one of --scenario, --walk, --trades, --candles",
         )
-    begin = kept_price or options.start_price or START_PRICE
+    symbol = _symbol(options, scenario) if venue is None else venue.house.settings.symbol
+    kept_price = None if venue is None else venue.house.market.last
+    begin = kept_price or options.start_price or START_PRICES[symbol]
     placement = Placement(options.speed, int(options.offset_s * 1000), start_ms)
     feed: Iterator[PricePoint]
     if scenario is not None:
-        tick_size = _instrument(options.symbol or scenario.symbol)[1].tick_size
+        tick_size = _instrument(symbol)[1].tick_size
         feed = scenario_feed(scenario, start_ms=start_ms, tick_size=tick_size, speed=options.speed)
     elif options.walk is not None:
-        tick_size = _instrument(options.symbol or "BTCUSDT")[1].tick_size
+        tick_size = _instrument(symbol)[1].tick_size
         feed = walk_feed(
             options.walk,
             seed=options.seed,
@@ -221,7 +222,7 @@ def _settings(
     keys: Mapping[str, str] | None,
     first_price: Decimal,
 ) -> VenueSettings:
-    symbol = options.symbol or (scenario.symbol if scenario is not None else "BTCUSDT")
+    symbol = _symbol(options, scenario)
     base_asset, instrument = _instrument(symbol)
     switches = dict(scenario.switches) if scenario is not None else {}
     switches.update(options.switches)
@@ -257,6 +258,13 @@ def _settings(
         log_limit=log_limit,
         market_streams=SERVED_STREAMS,
     )
+
+
+def _symbol(options: Options, scenario: Scenario | None) -> str:
+    """Return the symbol asked for; one whose filters nobody knows is refused."""
+    symbol = options.symbol or (scenario.symbol if scenario is not None else "BTCUSDT")
+    _instrument(symbol)
+    return symbol
 
 
 def _instrument(symbol: str) -> tuple[str, Instrument]:

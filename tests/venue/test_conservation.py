@@ -80,6 +80,40 @@ def test_nothing_comes_from_nowhere(changes: dict[str, Any], steps: list[tuple[A
     assert account.cross_wallet + account.positions["BOTH"].isolated_wallet == account.wallet
 
 
+def free_margin(desk: Desk) -> Decimal:
+    """Return what is free, below zero where more is bound than there is."""
+    account, mark = desk.venue.house.account, desk.venue.house.market.mark
+    position = account.positions["BOTH"]
+    free = account.cross_wallet - account.order_margin
+    if account.isolated:
+        return free
+    return free + position.unrealized(mark) - abs(position.quantity) * mark / account.leverage
+
+
+OPENINGS = st.one_of(
+    st.tuples(st.just("market"), SIDES, st.integers(1, 900).map(lambda n: str(D(n) / 1000))),
+    st.tuples(st.just("limit"), SIDES, st.integers(1, 900).map(lambda n: str(D(n) / 1000)), PRICES),
+)
+
+
+@settings(max_examples=150)
+@given(SETTINGS, PRICES, PRICES, st.lists(OPENINGS, min_size=1, max_size=8))
+def test_nothing_is_accepted_that_leaves_free_margin_below_zero(
+    changes: dict[str, Any], last: str, mark: str, openings: list[tuple[Any, ...]]
+) -> None:
+    """Not even where the mark price lies far from what is paid; commission alone may exceed it."""
+    desk = Desk(**changes)
+    desk.price(last, mark)
+
+    for kind, side, quantity, *price in openings:
+        before, wallet = desk.position, desk.wallet
+        opens = before == 0 or (before > 0) == (side == "BUY")
+        answer = desk.order(side, quantity, *(price if kind == "limit" else ()))
+        if answer.status == 200 and opens:
+            paid = sum((D(one["commission"]) for one in desk.log("fill")), D(0))
+            assert free_margin(desk) >= -paid, (wallet, desk.wallet)
+
+
 @settings(max_examples=100)
 @given(SETTINGS, st.lists(STEPS, max_size=25))
 def test_every_order_lives_once_and_executes_no_more_than_it_asked(

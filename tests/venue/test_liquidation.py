@@ -53,6 +53,30 @@ def test_at_the_liquidation_price_margin_equals_maintenance(
         assert wallet >= quantity * entry
 
 
+@given(
+    quantity=st.integers(1, 40).map(lambda n: D(n) / 1000),
+    wallet=st.integers(40, 400).map(D),
+    leverage=st.sampled_from((5, 20, 100)),
+    margin_type=st.sampled_from(("ISOLATED", "CROSSED")),
+    side=st.sampled_from(("BUY", "SELL")),
+)
+def test_the_account_is_doomed_exactly_at_the_price_it_shows(
+    quantity: Decimal, wallet: Decimal, leverage: int, margin_type: str, side: str
+) -> None:
+    """The formula of the brackets and the rule that closes positions meet in one price."""
+    desk = Desk(margin_type=margin_type, leverage=leverage, wallet=wallet)
+    desk.order(side, str(quantity))
+    account = desk.venue.house.account
+    position = account.positions["BOTH"]
+    price = account.liquidation_price(position, D(90800))
+    if not price:
+        return
+    away = D("0.001") * (1 if side == "BUY" else -1)
+
+    assert account.doomed(price + away) == []
+    assert account.doomed(price - away) == [position]
+
+
 @pytest.mark.parametrize(
     ("quantity", "wallet", "expected"),
     [

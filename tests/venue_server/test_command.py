@@ -290,3 +290,36 @@ def test_a_walk_moves(tmp_path: Path) -> None:
 def _stop(folder: Path) -> tuple[int, dict[str, object]]:
     code, document, _ = ended("stop", "--state", folder, "--json")
     return code, document
+
+
+def test_the_other_symbol_has_filters_and_a_price_of_its_own() -> None:
+    """ETHUSDT: a finer tick, a smaller minimum, larger orders."""
+    with Served("--port", "0", "--symbol", "ETHUSDT") as venue:
+        client = venue.client()
+        info = client.futures_exchange_info()["symbols"][0]
+        price = client.futures_symbol_ticker(symbol="ETHUSDT")["price"]
+        order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+        placed = client.futures_create_order(**order, quantity="0.007", price="3000.01")
+
+    filters = {one["filterType"]: one for one in info["filters"]}
+    assert (info["symbol"], info["baseAsset"], price) == ("ETHUSDT", "ETH", "3150.00")
+    assert filters["PRICE_FILTER"]["tickSize"] == "0.01"
+    assert filters["MARKET_LOT_SIZE"]["maxQty"] == "2000"
+    assert filters["MIN_NOTIONAL"]["notional"] == "20"
+    assert placed["status"] == "NEW"
+
+
+def test_a_key_for_looking_cannot_trade(tmp_path: Path) -> None:
+    """The third word of its line."""
+    keys = tmp_path / "keys"
+    keys.write_text("trader s3cret\nwatcher s3cret read\n", encoding="utf-8")
+    with Served("--port", "0", "--keys", keys) as venue:
+        watcher = venue.client("watcher", "s3cret")
+        looked = watcher.futures_account_balance()[0]["asset"]
+        with pytest.raises(BinanceAPIException) as caught:
+            watcher.futures_change_leverage(symbol="BTCUSDT", leverage=5)
+        trader = venue.client("trader", "s3cret")
+        changed = trader.futures_change_leverage(symbol="BTCUSDT", leverage=5)["leverage"]
+
+    assert (looked, changed) == ("USDT", 5)
+    assert (caught.value.status_code, caught.value.code) == (401, -2015)
