@@ -129,6 +129,11 @@ sabotages: ## planted bugs: which checker catches each, and at which seed
 	@$(BIN)/python -m tests.simulation.sabotaged --every --jobs $(JOBS)
 	$(call next,simulate)
 
+fates: ## a whole life with each of its requests broken in every way its fate can be unknown
+	@requirements/install.sh dev
+	@$(BIN)/python -m tests.recovery.fates --jobs $(JOBS)
+	$(call next,crashes)
+
 bench: ## the figures of var/bench.json
 	@requirements/install.sh dev
 	@mkdir -p var

@@ -32,14 +32,14 @@ class Mortality:
     """Counts calls and ends the life at the one that was chosen; ``calls`` never goes back.
 
     ``dies_in`` is how many more calls begin before death, None for a life that goes on;
-    ``is_after`` lets that last call take effect, its answer being lost. ``roll`` names the calls
-    in their order, where a list was put there to be filled.
+    ``is_after`` lets that last call take effect, its answer being lost. ``heard`` is told the name
+    of each call before it begins.
     """
 
     calls: int = 0
     dies_in: int | None = None
     is_after: bool = False
-    roll: list[tuple[str, ...]] | None = field(default=None, repr=False)
+    heard: Callable[[tuple[str, ...]], object] | None = field(default=None, repr=False)
 
     def doom(self, dies_in: int, *, is_after: bool) -> None:
         """Let the call ``dies_in`` calls from now (0: the next) be the last."""
@@ -52,8 +52,8 @@ class Mortality:
     def begin(self, *name: str) -> None:
         """Note that a call begins; raises ``Killed`` when it must not take effect."""
         self.calls += 1
-        if self.roll is not None:
-            self.roll.append(name)
+        if self.heard is not None:
+            self.heard(name)
         if self.dies_in == 0 and not self.is_after:
             self.dies_in = None
             raise Killed

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.venue.codes import Code, Refusal, by_number, refuse
+from engine.venue.jsontext import json_text
 from engine.venue.values import Reply, Transport
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
         case "garbage_body":
             status = fault.whole("status", 200)
             return Mishap(
-                executes=str(fault.details.get("executed", True)).lower() == "true",
+                executes=_flag(fault, "executed", default=True),
                 status=status,
                 body=GARBAGE,
                 content_type="text/html",
@@ -106,8 +107,21 @@ def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
             code = fault.whole("code", -1000)
             named = _refusal(fault, code)
             return Mishap(executes=False, refusal=Refusal(code, named.message, 200))
+        case "error" if _flag(fault, "executed"):
+            return _told_otherwise(fault)
         case _:
             return Mishap(executes=False, refusal=_clean(fault))
+
+
+def _flag(fault: Fault, name: str, *, default: bool = False) -> bool:
+    return str(fault.details.get(name, default)).lower() == "true"
+
+
+def _told_otherwise(fault: Fault) -> Mishap:
+    """Execute, and answer with a code all the same: -1006 and -1007 say that nobody knows."""
+    refusal = _refusal(fault, fault.whole("code", -1000))
+    body = json_text({"code": refusal.code, "msg": refusal.message}).encode()
+    return Mishap(executes=True, refusal=refusal, status=refusal.status, body=body)
 
 
 def _clean(fault: Fault) -> Refusal:

@@ -73,12 +73,12 @@ def roll(life: str, what: What) -> tuple[Call, ...]:
     def prepare(staged: Staged) -> None:
         if what is What.STATEMENTS:
             staged.world.die_between_statements()
-            staged.world.statements.roll = calls
+            staged.world.statements.heard = calls.append
         else:
-            staged.world.mortality.roll = calls
+            staged.world.mortality.heard = calls.append
 
     def examine(staged: Staged) -> None:
-        staged.world.statements.roll = staged.world.mortality.roll = None
+        staged.world.statements.heard = staged.world.mortality.heard = None
 
     play(scenario(life), prepare, examine=examine)
     return tuple(calls)

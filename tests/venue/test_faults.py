@@ -72,6 +72,21 @@ def test_unknown_error_leaves_open_what_happened(executed: bool) -> None:
     assert len(desk.venue.algo.open) == int(executed)
 
 
+@pytest.mark.parametrize("executed", [True, False])
+@pytest.mark.parametrize(("code", "status"), [(-1006, 500), (-1007, 408)])
+def test_an_error_may_answer_a_request_that_was_executed(
+    code: int, status: int, executed: bool
+) -> None:
+    """Exchange reference, section 6.3: their text says that the execution status is unknown."""
+    desk = Desk()
+    desk.venue.inject({"kind": "error", "code": code, "status": status, "executed": executed})
+
+    answer = desk.stop("SELL", "90380", "0.013")
+
+    assert (answer.status, answer.body["code"]) == (status, code)
+    assert len(desk.venue.algo.open) == int(executed)
+
+
 def test_unknown_error_follows_the_seed_where_nothing_is_said() -> None:
     def executed(seed: int) -> list[int]:
         desk = Desk(seed=seed)
