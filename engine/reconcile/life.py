@@ -25,8 +25,9 @@ FUNDING_KINDS = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
 def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
     """Return the ledger with proposed stop levels settled by what became of their orders (F3).
 
-    Confirmed once the order rested (or fired), refused when the exchange refused it, withdrawn
-    when no trace of it was found. The level in force is the tightest confirmed one.
+    Confirmed once the order rested (or fired, or ended after it must have rested), refused when the
+    exchange refused it, withdrawn when no trace of it was found. The level in force is the tightest
+    confirmed one.
     """
     life = ledger.life
     if life is None:
@@ -42,7 +43,7 @@ def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
             elif order.status is OrderStatus.REJECTED:
                 state = LevelState.REFUSED if order.code else LevelState.WITHDRAWN
             elif order.status.is_final:
-                state = LevelState.CONFIRMED if order.quantity_filled > 0 else LevelState.WITHDRAWN
+                state = LevelState.CONFIRMED if _has_rested(order) else LevelState.WITHDRAWN
         settled_ms = level.settled_ms if state is level.state else now_ms
         levels.append(replace(level, state=state, settled_ms=settled_ms))
         if state is LevelState.CONFIRMED and (
@@ -52,6 +53,16 @@ def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
             if life.opened_ms is None:  # what the position begins with (RULES D3, F1)
                 life = replace(life, initial_stop=level.level)
     return replace(ledger, levels=tuple(levels), life=life)
+
+
+def _has_rested(order: Order) -> bool:
+    """Return whether an order whose first word was its last one has rested before that.
+
+    It fired, or somebody cancelled it, before we could look: a reply lost, a keeper that was
+    stopped, a takeover. Only what rested can be cancelled (RULES C1), and a level that was in force
+    is not given up because we were the last to hear of it (B2).
+    """
+    return order.quantity_filled > 0 or order.status is OrderStatus.CANCELLED
 
 
 def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:

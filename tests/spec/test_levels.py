@@ -36,6 +36,7 @@ unknown         proposed   nobody knows yet
 refused         refused    the exchange said no
 not_sent        withdrawn  it never left, or left no trace
 cancelled       confirmed  it rested before it was cancelled
+cancelled_soon  confirmed  it was cancelled before anybody saw it rest
 expired         withdrawn  it ended without ever resting
 filled          confirmed  it executed before anybody saw it rest
 none            proposed   its order is not in the ledger
@@ -52,6 +53,7 @@ def test_a_proposed_level_is_settled_by_its_order(row: list[str]) -> None:
         "refused": (a_stop(90_500, revision=2, status=REJECTED, code=-2021),),
         "not_sent": (a_stop(90_500, revision=2, status=REJECTED),),
         "cancelled": (a_stop(90_500, revision=2, status=CANCELLED),),
+        "cancelled_soon": (a_stop(90_500, revision=2, status=CANCELLED, rested_ms=None),),
         "expired": (a_stop(90_500, revision=2, status=EXPIRED, rested_ms=None),),
         "filled": (a_stop(90_500, revision=2, status=FILLED, filled="0.013", rested_ms=None),),
         "none": (),
