@@ -86,6 +86,13 @@ def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
         case "banned":
             seconds = fault.whole("ban_s", 120)
             return Mishap(executes=True, block_s=seconds, block_status=418)
+        case _:
+            return _answered(fault)
+
+
+def _answered(fault: Fault) -> Mishap:
+    """Return what a fault does that answers in the exchange's place."""
+    match fault.kind:
         case "garbage_body":
             status = fault.whole("status", 200)
             return Mishap(
@@ -97,7 +104,7 @@ def mishap_of(fault: Fault, chance: random.Random) -> Mishap:
             )
         case "raw_answer":
             return Mishap(
-                executes=str(fault.details.get("executed", False)).lower() == "true",
+                executes=_flag(fault, "executed"),
                 transport=Transport.RAW,
                 body=str(fault.details.get("answer", "")).encode("latin-1"),
                 drip_ms=fault.whole("drip_ms", 0),

@@ -23,6 +23,9 @@ RARELY = 50
 CODES = (-1000, -1001, -1006, -1007, -1008, -1021, -2011, -2013, -2019, -2021, -2022, -4131)
 """What the fault "error" answers: refusals and doubts a client must tell apart (section 6.3)."""
 
+RAW = ("", "HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nok", "no status line at all")
+"""What "raw_answer" sends: nothing, a status nobody expects, no HTTP."""
+
 LONGEST_S = 30
 
 
@@ -52,6 +55,8 @@ def _terms(kind: str, chance: random.Random) -> dict[str, object]:
             terms["code"] = chance.choice(CODES)
         case "banned":
             terms["ban_s"] = chance.randint(5, LONGEST_S)
+        case "raw_answer":
+            terms["answer"] = chance.choice(RAW)
         case "clock_skew":
             terms["skew_ms"] = chance.choice((-1, 1)) * chance.randint(500, 8_000)
         case "executed_late" | "slow" | "delay_pushes":

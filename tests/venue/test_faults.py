@@ -1,13 +1,18 @@
 """Faults: what each does to a request or a read, and that the books stay true."""
 
 import json
+import re
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.venue.api import Transport
 from engine.venue.faults import KINDS
-from tests.venue.desk import SYMBOL, Desk, long_desk
+from engine.venue.trouble import drawn_faults
+from tests.venue.desk import SYMBOL, T0, Desk, long_desk
 
 ID = "kp7f3aq2001s001"
 
@@ -365,3 +370,32 @@ def test_a_cancel_may_not_find_what_exists() -> None:
     codes = [desk.send("DELETE", "/fapi/v1/algoOrder", clientAlgoId=ID).code for _ in range(2)]
 
     assert codes == [-2011, 0]
+
+
+def test_every_kind_of_fault_is_told() -> None:
+    """In the table of docs/venue.md, and nothing there that is not."""
+    document = Path(__file__).parent.parent.parent / "docs" / "venue.md"
+    text = document.read_text(encoding="utf-8")
+    table = text[text.index("| kind |") :].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+
+    assert [kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)] != []
+    assert {kind for cell in cells for kind in re.findall(r"`(\w+)`", cell)} == set(KINDS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_drawn_faults_are_such_as_the_venue_takes(seed: int) -> None:
+    """Each can be armed, ends by itself, and comes later than the one before."""
+    desk = Desk()
+    drawn = list(islice(drawn_faults(seed, Decimal(6)), 300))
+
+    for at_ms, terms in drawn:
+        desk.wait(max(0, at_ms - (desk.now - T0)))
+        desk.venue.inject(terms)
+    desk.wait(60_000)
+
+    moments = [at_ms for at_ms, _ in drawn]
+    assert moments == sorted(moments)
+    assert 30 * 60_000 < moments[-1] < 75 * 60_000
+    assert desk.raw("GET", "/fapi/v1/ping").status == 200
+    assert drawn == list(islice(drawn_faults(seed, Decimal(6)), 300))
