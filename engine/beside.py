@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from engine.alarms import Alarms
 from engine.config import Settings
-from engine.followers.start import Followers
+from engine.followers.happening import Happening
 from engine.loop import monotonic_ms
 from engine.service import ServiceManager
 from engine.store.store import Store
 from engine.tick import TickReport
+
+if TYPE_CHECKING:
+    from engine.followers.start import Followers
 
 Note = Callable[[str], None]
 
@@ -34,29 +38,50 @@ class Beside:
     ) -> None:
         """Start nothing: the first tick waits for nobody."""
         self._settings = settings
-        self._followers = Followers(store.desk.account, settings.symbol, note, since_ms=now_ms)
-        self._alarms = Alarms(store, self._followers.tell)
+        self._account = store.desk.account
+        self._note = note
+        self._since_ms = now_ms
+        self._followers: Followers | None = None
+        self._waiting: list[Happening] = []
+        self._alarms = Alarms(store, self._tell)
         known = os.environ if environ is None else environ
         self.service = ServiceManager(known, monotonic_ms)
-        self._is_started = False
 
     def after(self, report: TickReport, fields: Mapping[str, object]) -> None:
         """Look at a finished tick; ``fields`` are the heartbeat's."""
         self._alarms.look(report)
         status = f"{fields.get('health')}, {fields.get('phase')}"
         self.service.look(report, status)
-        if not self._is_started:
-            self._is_started = True
-            self._followers.start(self._settings)
+        if self._followers is None:
+            self._follow()
 
     def follow(self, settings: Settings) -> None:
         """Follow as these settings say from now on."""
         self._settings = settings
-        if self._is_started:
+        if self._followers is not None:
             self._followers.stop()
             self._followers.start(settings)
 
     def stop(self) -> None:
         """End; what was not told yet is told by the next process."""
         self.service.stopping()
-        self._followers.stop()
+        if self._followers is not None:
+            self._followers.stop()
+
+    def _follow(self) -> None:
+        # Imported when the first tick is over: cover does not wait for who only looks on.
+        from engine.followers.start import Followers  # noqa: PLC0415
+
+        self._followers = Followers(
+            self._account, self._settings.symbol, self._note, since_ms=self._since_ms
+        )
+        self._followers.start(self._settings)
+        for happening in self._waiting:
+            self._followers.tell(happening)
+        self._waiting = []
+
+    def _tell(self, happening: Happening) -> None:
+        if self._followers is None:
+            self._waiting.append(happening)
+        else:
+            self._followers.tell(happening)
