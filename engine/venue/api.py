@@ -240,6 +240,11 @@ class Venue:
             **facts,
         )
 
+    @property
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """Return verb and path of every endpoint."""
+        return tuple(self._routes)
+
     # -- time and prices -------------------------------------------------------------------------
 
     def advance(self, now_ms: int) -> None:

@@ -7,6 +7,7 @@ in `forms`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -383,9 +384,40 @@ def test_a_reply_has_its_fields(get: Get, table: str) -> None:
     assert wrong(row, table) == []
 
 
-@pytest.mark.parametrize("path", ["ping", "fundingInfo"])
+@pytest.mark.parametrize(
+    "path", ["/fapi/v1/ping", "/api/v3/ping", "/fapi/v1/fundingInfo", "DELETE /fapi/v1/listenKey"]
+)
 def test_what_is_empty_is_empty(path: str) -> None:
-    assert fetched(f"/fapi/v1/{path}")(Desk()) in ({}, [])
+    verb, _, where = path.rpartition(" ")
+    desk = Desk()
+    desk.listen()
+
+    assert desk.send(verb or "GET", where).body in ({}, [])
+
+
+def test_changed_margin_has_its_fields() -> None:
+    desk = Desk(margin_type="ISOLATED")
+    desk.order("BUY", "0.010")
+
+    row = sent("POST", "/fapi/v1/positionMargin", amount="5", type=1)(desk)
+
+    assert wrong(row, "amount:f code:i msg:s type:i") == []
+
+
+def test_the_clock_of_the_other_market_tells_the_same() -> None:
+    """Clients ask it before anything else."""
+    assert wrong(fetched("/api/v3/time")(Desk()), "serverTime:i") == []
+
+
+def test_no_endpoint_is_without_a_table() -> None:
+    """An endpoint that is added says here, or among the shapes, what it answers."""
+    folder = Path(__file__).parent
+    text = "".join(
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("test_fields.py", "test_wire_shapes.py")
+    )
+
+    assert [path for _, path in Desk().venue.routes if path not in text] == []
 
 
 def test_averages_of_written_orders_may_be_left_out() -> None:

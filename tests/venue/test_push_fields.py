@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.venue import user_events
 from engine.venue.settings import SERVED_STREAMS
 from tests.venue.desk import SYMBOL, T0, Desk
 from tests.venue.forms import fits, wrong
@@ -96,6 +99,52 @@ def test_a_flat_event_has_its_fields(kind: str, table: str) -> None:
 
 def test_a_change_of_settings_has_its_fields() -> None:
     assert [wrong(_inner(one, "ac"), "s:s l:i") for one in _told("ACCOUNT_CONFIG_UPDATE")] == [[]]
+
+
+def test_a_change_of_the_asset_mode_has_its_fields() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.send("POST", "/fapi/v1/multiAssetsMargin", multiAssetsMargin="true")
+
+    (event,) = desk.events("ACCOUNT_CONFIG_UPDATE")
+    assert wrong(_inner(event, "ai"), "j:b") == []
+
+
+def test_a_forced_close_names_no_commission() -> None:
+    """Commission fields may be missing there, and so they are."""
+    desk = Desk()
+    desk.order("BUY", "0.010")
+    desk.listen()
+    desk.venue.force("liquidation", desk.now)
+
+    rows = [_inner(one, "o") for one in desk.events("ORDER_TRADE_UPDATE")]
+    assert [row["x"] for row in rows] == ["NEW", "CALCULATED"]
+    assert [wrong(row, ORDER_EVENT) for row in rows] == [[], []]
+
+
+def test_a_trailing_stop_says_when_it_is_activated() -> None:
+    """It pushes NEW twice: `ia` false, then true."""
+    desk = Desk()
+    desk.order("BUY", "0.010")
+    desk.listen()
+    trailing = {"type": "TRAILING_STOP_MARKET", "activatePrice": "91000", "callbackRate": "1"}
+    desk.stop("SELL", None, "0.010", **trailing)
+    desk.price("91000")
+
+    rows = [_inner(one, "o") for one in desk.events("ALGO_UPDATE")]
+    assert [(row["X"], row["ia"]) for row in rows] == [("NEW", False), ("NEW", True)]
+    assert [wrong(row, ALGO_EVENT) for row in rows] == [[], []]
+
+
+def test_no_user_event_is_without_a_table() -> None:
+    """A kind that is added says here what it carries."""
+    told = Path(__file__).read_text(encoding="utf-8")
+    told += (Path(__file__).parent / "test_margin_call.py").read_text(encoding="utf-8")
+    source = Path(user_events.__file__).read_text(encoding="utf-8")
+    kinds = set(re.findall(r'"e": "(\w+)"', source)) | {"listenKeyExpired"}
+
+    assert len(kinds) >= 7
+    assert [kind for kind in sorted(kinds) if f'"{kind}"' not in told] == []
 
 
 @pytest.mark.parametrize(
