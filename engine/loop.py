@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.domain.terms import Fate
-from engine.exchange.budget import interval_factor
+from engine.exchange.budget import interval_factor, share_percent, spread_ms
 
 if TYPE_CHECKING:
     from engine.tick import TickReport
@@ -25,6 +25,10 @@ RELOAD = "reload"
 
 SOON_MS = 250
 IN_A_ROW_MAX = 10
+SPARING_PERCENT = 40
+"""From this share of the minute's weight on, looks are spread over what is left of the minute."""
+SCARCE_PERCENT = 80
+"""From here on even those that restore cover are: what is left belongs to them alone."""
 
 
 def monotonic_ms() -> int:
@@ -64,6 +68,8 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
 
     At once after a tick that changed something (at most ten in a row), every 250 ms while cover is
     missing or what was asked for was refused, else the interval (DESIGN section 2, RULES F11).
+    As request weight runs short looks lie further apart, so that it lasts the minute: a keeper
+    that may ask nothing more is blind (RULES H4).
     """
     if report is None:
         return interval_ms
@@ -78,13 +84,34 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     is_missing = is_missing or any(
         one.gone_ms is None and not one.is_covered for one in report.ledger.aside
     )
+    condition = report.situation.condition
+    used, limit = condition.weight_used, condition.weight_limit
+    share, factor = share_percent(used, limit), interval_factor(used, limit)
+    spread = spread_ms(used, limit, report.situation.now_ms)
     changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
-    if changed and in_a_row < IN_A_ROW_MAX:
+    if changed and in_a_row < IN_A_ROW_MAX and share < SPARING_PERCENT:
         return 0
     if is_missing or report.outcomes:
-        return min(SOON_MS, interval_ms)
+        soon_ms = min(SOON_MS, interval_ms)
+        return soon_ms if share < SCARCE_PERCENT else max(soon_ms, spread)
+    paced_ms = interval_ms * factor
+    return paced_ms if share < SPARING_PERCENT else max(paced_ms, spread)
+
+
+def floor_ms(report: TickReport | None) -> int:
+    """Return how long after the start of this tick no reason may start the next.
+
+    None of the reasons is lost meanwhile. A flood of pushes would else spend the minute's weight
+    in seconds, and leave a keeper that may ask nothing (RULES H4).
+    """
+    if report is None:
+        return SOON_MS
     condition = report.situation.condition
-    return interval_ms * interval_factor(condition.weight_used, condition.weight_limit)
+    share = share_percent(condition.weight_used, condition.weight_limit)
+    if share < SPARING_PERCENT:
+        return 0
+    spread = spread_ms(condition.weight_used, condition.weight_limit, report.situation.now_ms)
+    return SOON_MS if share < SCARCE_PERCENT else max(SOON_MS, spread)
 
 
 class Loop:
@@ -124,7 +151,14 @@ class Loop:
             wait_ms = max(pace - took_ms, 0)
             if ticks is None or ran < ticks:
                 reasons = self._reasons.wait(wait_ms) or ("interval" if pace else "changed",)
+                reasons = self._held_until(started_ms + floor_ms(report), reasons)
         return ran
+
+    def _held_until(self, until_ms: int, reasons: tuple[str, ...]) -> tuple[str, ...]:
+        """Wait for that moment of the monotonic clock, or the end, gathering what comes."""
+        while not self._is_stopping and (left_ms := until_ms - monotonic_ms()) > 0:
+            reasons = tuple(dict.fromkeys((*reasons, *self._reasons.wait(left_ms))))
+        return reasons
 
     def keep_pace(self, interval_ms: int) -> None:
         """Take another interval from the next wait on."""

@@ -22,8 +22,8 @@ class Backoff:
     until_ms: int = 0
 
     def is_waiting(self, now_ms: int) -> bool:
-        """Return whether it is too early to try again."""
-        return now_ms < self.until_ms
+        """Return whether it is too early to try again; a clock that was set back ends the wait."""
+        return self.until_ms - MAX_MS <= now_ms < self.until_ms
 
 
 def after_failure(state: Backoff, identity: str, now_ms: int) -> Backoff:

@@ -39,7 +39,7 @@ class Breaker:
         """Return what the breaker lets through now."""
         if self.opened_ms is None:
             return BreakerPhase.CLOSED
-        is_over = now_ms >= self.opened_ms + PAUSE_MS
+        is_over = not self.opened_ms <= now_ms < self.opened_ms + PAUSE_MS  # or it was set back
         return BreakerPhase.HALF_OPEN if is_over else BreakerPhase.OPEN
 
     def blocks_entries(self, now_ms: int) -> bool:

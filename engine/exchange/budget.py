@@ -28,7 +28,11 @@ COVER_TOPICS = frozenset(
     }
 )
 COVER_READ_WEIGHT = 20  # one look at all of them
+LOOK_WEIGHT = 10
+"""A watchful look: position 5, both lists, mark and candles 1 each, sometimes the quote."""
+
 STRETCH_PERCENT = (30, 40)
+MINUTE_MS = 60_000
 
 
 def refusal(
@@ -64,8 +68,23 @@ def refusal_to_ask(topic: Topic, usage: Usage, now_ms: int) -> str | None:
 
 def interval_factor(weight_used: int, weight_limit: int) -> int:
     """Return by how much the tick stretches (1, 2 or 3) before any class has to stop."""
-    percent = weight_used * 100 // max(weight_limit, 1)
+    percent = share_percent(weight_used, weight_limit)
     return 1 + sum(percent >= limit for limit in STRETCH_PERCENT)
+
+
+def share_percent(weight_used: int, weight_limit: int) -> int:
+    """Return how much of the minute's weight is used, in percent, rounded down."""
+    return weight_used * 100 // max(weight_limit, 1)
+
+
+def spread_ms(weight_used: int, weight_limit: int, now_ms: int) -> int:
+    """Return how far apart looks must lie to last until the minute's end, a look kept in reserve.
+
+    ``now_ms`` is exchange time: the exchange counts by whole minutes of it.
+    """
+    left_ms = MINUTE_MS - now_ms % MINUTE_MS
+    looks = (weight_limit - weight_used - COVER_READ_WEIGHT) // LOOK_WEIGHT
+    return left_ms // looks if looks > 0 else left_ms
 
 
 def _orders_are_short(usage: Usage) -> bool:

@@ -120,11 +120,11 @@ class KeyRights:
 class Gate(Protocol):
     """Closed while the exchange wants silence (429/418): then nothing leaves, whoever asks."""
 
-    def is_blocked(self, now_ms: int) -> bool:
-        """Return whether nothing may be sent now (exchange time)."""
+    def is_blocked(self) -> bool:
+        """Return whether nothing may be sent now."""
 
-    def block(self, until_ms: int) -> None:
-        """Keep silent until then; a block never gets shorter."""
+    def block(self, pause_ms: int) -> None:
+        """Keep silent from now on for that long; a block never gets shorter."""
 
 
 class Exchange(Protocol):

@@ -183,12 +183,29 @@ def test_a_broken_connection_does_not_repeat_what_the_last_answer_said() -> None
 
 def test_a_block_never_gets_shorter() -> None:
     """Answers of one burst come in any order."""
-    meter = UsageMeter(2_400)
+    meter = UsageMeter(2_400, lambda: 0)
     meter.block(9_000)
 
     meter.block(5_000)
 
     assert meter.usage(0).blocked_until_ms == 9_000
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, 0, 3_600_000])
+def test_a_silence_lasts_as_long_as_it_was_told_whatever_the_exchanges_clock_does(
+    step_ms: int,
+) -> None:
+    """RULES H4, A6: the local clock measures waiting; an hour's step back must not last an hour."""
+    mono = [0]
+    meter = UsageMeter(2_400, lambda: mono[0])
+    meter.block(5_000)
+
+    mono[0] = 4_999
+    assert meter.is_blocked()
+    assert meter.usage(NOW_MS + step_ms).blocked_until_ms == NOW_MS + step_ms + 1
+    mono[0] = 5_000
+    assert not meter.is_blocked()
+    assert meter.usage(NOW_MS + step_ms).blocked_until_ms == 0
 
 
 def test_every_signature_covers_the_raw_text_that_is_sent() -> None:

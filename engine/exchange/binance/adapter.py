@@ -55,7 +55,7 @@ class BinanceExchange:
         self._access = access
         self._lanes = lanes
         self._clock = clock
-        self._meter = UsageMeter(weight_limit)
+        self._meter = UsageMeter(weight_limit, clock.monotonic_ms)
         self._margin_asset = access.margin_asset
         self._is_clock_refused = False
 
@@ -136,7 +136,7 @@ class BinanceExchange:
     def _read(self, question: Question, patience_ms: int, client: LaneClient) -> Value | KnownFate:
         read = READS[question.topic]
         asking = Asking(question, self._access.symbol, self._margin_asset, self._clock.now_ms())
-        if self._meter.is_blocked(asking.now_ms):
+        if self._meter.is_blocked():
             return self._blocked()
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, patience_ms)
         try:
@@ -151,7 +151,7 @@ class BinanceExchange:
     def _write(
         self, permit: Permit, patience_ms: int, client: LaneClient
     ) -> OrderReport | KnownFate | None:
-        if self._meter.is_blocked(self._clock.now_ms()):
+        if self._meter.is_blocked():
             return self._blocked()
         client.prepare(lambda: permit.stamp_ms, permit.recv_window_ms, patience_ms)
         weight = 0 if isinstance(permit.request, PlaceOrder) else 1
@@ -205,7 +205,7 @@ class BinanceExchange:
         return checked(payload, self._clock.now_ms())
 
     def _measure_clock(self, client: LaneClient) -> KnownFate | None:
-        if self._meter.is_blocked(self._clock.now_ms()):
+        if self._meter.is_blocked():
             return self._blocked()
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, ANCHOR_PATIENCE_MS)
         try:
@@ -225,7 +225,7 @@ class BinanceExchange:
         return received_ms - sent_ms
 
     def _trade_right(self, patience_ms: int, client: LaneClient) -> bool | KnownFate:
-        if self._meter.is_blocked(self._clock.now_ms()):
+        if self._meter.is_blocked():
             return self._blocked()
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, patience_ms)
         try:
@@ -275,7 +275,7 @@ class BinanceExchange:
         else:
             self._meter.note_failure()
         if isinstance(fate, Unavailable) and fate.retry_after_s is not None:
-            self._meter.block(now_ms + int(fate.retry_after_s * 1000))
+            self._meter.block(int(fate.retry_after_s * 1000))
         if class_of(fate) is ErrorClass.CLOCK:
             self._clock.distrust()
             self._is_clock_refused = True

@@ -170,12 +170,11 @@ class UserStream:
 class _Open:
     """A gate that is never closed: for a stream that stands alone."""
 
-    def is_blocked(self, now_ms: int) -> bool:
+    def is_blocked(self) -> bool:
         """Return False."""
-        del now_ms
         return False
 
-    def block(self, until_ms: int) -> None:
+    def block(self, pause_ms: int) -> None:
         """Do nothing."""
 
 

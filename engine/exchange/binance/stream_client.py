@@ -29,14 +29,13 @@ class StreamClient(AsyncClient):  # type: ignore[misc]  # the library has no typ
         self._now_ms = now_ms
 
     async def _request(self, *words: Any, **options: Any) -> Any:
-        if self._gate.is_blocked(self._now_ms()):
+        if self._gate.is_blocked():
             raise Unavailable("the exchange asked for silence")
         return await super()._request(*words, **options)
 
     async def _handle_response(self, response: Any) -> Any:
         if response.status in PAUSES_S:
-            now_ms = self._now_ms()
             text = await response.text()
-            wanted_s = pause_s(response.status, text, response.headers, now_ms)
-            self._gate.block(now_ms + int(wanted_s * 1000))
+            wanted_s = pause_s(response.status, text, response.headers, self._now_ms())
+            self._gate.block(int(wanted_s * 1000))
         return await super()._handle_response(response)

@@ -1,12 +1,14 @@
 """What the exchange said about our request weight and order counts, gathered from every lane.
 
-Invariant: a counter is only told for the window it belongs to; a new minute starts at 0.
+Invariants: a counter is only told for the window it belongs to; a new minute starts at 0. A silence
+is measured by the monotonic clock: it was told as a length, and no step of the exchange's time may
+make it shorter or longer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from engine.exchange.binance.fates import Headers
 from engine.exchange.port import Usage
@@ -48,7 +50,8 @@ class _Window:
 class UsageMeter:
     """Counts requests, weights, failures and blocks; every lane reports to it."""
 
-    def __init__(self, weight_limit: int) -> None:
+    def __init__(self, weight_limit: int, monotonic_ms: Callable[[], int]) -> None:
+        self._monotonic_ms = monotonic_ms
         self._lock = threading.Lock()
         self._limits = {"weight_limit": weight_limit}
         self._weight = _Window(MINUTE_MS)
@@ -57,7 +60,7 @@ class UsageMeter:
         self._requests = 0
         self._weight_spent = 0
         self._failures = 0
-        self._blocked_until_ms = 0
+        self._silent_until_ms: int | None = None  # monotonic
 
     def take_limits(self, told: object) -> None:
         """Take the limits exchangeInfo tells; what cannot be read leaves those known before."""
@@ -93,24 +96,28 @@ class UsageMeter:
         with self._lock:
             self._failures += 1
 
-    def block(self, until_ms: int) -> None:
-        """Keep silent until ``until_ms`` (429/418); a block never gets shorter."""
+    def block(self, pause_ms: int) -> None:
+        """Keep silent for that long (429/418); a block never gets shorter."""
         with self._lock:
-            self._blocked_until_ms = max(self._blocked_until_ms, until_ms)
+            until_ms = self._monotonic_ms() + pause_ms
+            self._silent_until_ms = max(self._silent_until_ms or until_ms, until_ms)
 
-    def is_blocked(self, now_ms: int) -> bool:
+    def is_blocked(self) -> bool:
         """Return whether nothing may be sent now."""
-        return now_ms < self._blocked_until_ms
+        until_ms = self._silent_until_ms
+        return until_ms is not None and self._monotonic_ms() < until_ms
 
     def usage(self, now_ms: int) -> Usage:
-        """Return the counters as of now."""
+        """Return the counters as of now, which is exchange time."""
         with self._lock:
+            silent_until_ms, since_ms = self._silent_until_ms, self._monotonic_ms()
+            left_ms = 0 if silent_until_ms is None else silent_until_ms - since_ms
             return Usage(
                 weight_used=self._weight.at(now_ms),
                 **self._limits,
                 orders_10s=self._orders_10s.at(now_ms),
                 orders_1m=self._orders_1m.at(now_ms),
-                blocked_until_ms=self._blocked_until_ms,
+                blocked_until_ms=now_ms + left_ms if left_ms > 0 else 0,
                 requests=self._requests,
                 weight_spent=self._weight_spent,
                 consecutive_failures=self._failures,
