@@ -102,7 +102,7 @@ class Leasehold:
             except LeaseHeld as held:
                 if not waits:
                     raise
-                self._say(f"standing by: {held}")
+                self._say(f"standing by: {held}", once_for="held")
             except StoreUnavailable as error:
                 is_free = not waits or self._is_free(moment_ms)
                 self._store.shut(error)
@@ -215,8 +215,9 @@ class Leasehold:
             if self._lock is not None:
                 self._lock.close()
 
-    def _say(self, text: str) -> None:
-        """Tell once what stays true from tick to tick."""
-        if self._said != text:
-            self._said = text
+    def _say(self, text: str, *, once_for: str = "") -> None:
+        """Tell once what stays true from tick to tick, also where its words tell the time."""
+        subject = once_for or text
+        if self._said != subject:
+            self._said = subject
             self._note(text)

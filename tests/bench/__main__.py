@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine import __version__
-from tests.bench import exchange, history, inside, outside, reactions
+from tests.bench import exchange, history, inside, outside, reactions, takeover
 from tests.bench.figures import Row
 
 TARGET = Path("var/bench.json")
@@ -47,6 +47,7 @@ def _all() -> Iterator[Row]:
         exchange.measure(),
         outside.measure(),
         reactions.measure(),
+        takeover.measure(),
     )
 
 

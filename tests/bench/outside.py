@@ -34,13 +34,13 @@ def measure() -> Iterator[Row]:
         "import_floor_s", "s", [_run_s([sys.executable, "-c", IMPORTS]) for _ in range(STARTS)]
     )
     yield figure("help_cpu_s", "s", [_cpu_s([*KEEPER, "--help"]) for _ in range(STARTS)], Goal(0.4))
-    with _stage(latency_ms=ONE_WAY_MS) as stage:
+    with a_stage(latency_ms=ONE_WAY_MS) as stage:
         yield _round_trips(stage)
-    with _stage(latency_ms=0) as stage:
+    with a_stage(latency_ms=0) as stage:
         yield from _starts(stage)
 
 
-class _Stage:
+class Stage:
     """A venue process and a folder for a keeper."""
 
     def __init__(self, folder: Path, access: paper.Access) -> None:
@@ -85,10 +85,10 @@ class _Stage:
             keeper.kill()
             keeper.wait()
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*KEEPER, "run", "--config", str(self.config)],
-            env=self.environ,
+            [*KEEPER, "run", *words, "--config", str(self.config)],
+            env=self.environ | environ,
             stdout=subprocess.DEVNULL,
             stderr=(self.config.parent / "keeper.log").open("ab"),
         )
@@ -125,19 +125,19 @@ class _Stage:
 
 
 @contextmanager
-def _stage(*, latency_ms: int) -> Iterator[_Stage]:
+def a_stage(*, latency_ms: int) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         options = ("--symbol", "BTCUSDT", "--wallet", "1000", "--latency-ms", str(latency_ms))
         access = paper.ensure(folder / "venue", options=(*options, "--start-price", "90800"))
         try:
-            yield _Stage(folder, access)
+            yield Stage(folder, access)
         finally:
             with suppress(Exception):
                 paper.call(access.admin_url, "/stop", {})
 
 
-def _round_trips(stage: _Stage) -> Row:
+def _round_trips(stage: Stage) -> Row:
     """Measure a tick in which nothing changed against the bare round trip, in one run."""
     from engine.app import build
 
@@ -158,7 +158,7 @@ def _round_trips(stage: _Stage) -> Row:
     return figure("tick_round_trips", "rtt", took, Goal(1.3))
 
 
-def _ping_s(stage: _Stage) -> float:
+def _ping_s(stage: Stage) -> float:
     import requests
 
     if not hasattr(stage, "session"):
@@ -169,7 +169,7 @@ def _ping_s(stage: _Stage) -> float:
     return time.perf_counter() - begun
 
 
-def _starts(stage: _Stage) -> Iterator[Row]:
+def _starts(stage: Stage) -> Iterator[Row]:
     """Measure kill -9 to covered, with the stops gone: the hardest start there is."""
     stage.open_a_long()
     took: list[float] = []
