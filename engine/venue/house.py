@@ -144,12 +144,8 @@ class House:
 
     def margin_event(self, positions: Sequence[Position]) -> None:
         """Push that the margin of these positions runs out."""
-        if self.outbox.listen_key is not None:
-            self.outbox.user(
-                self.events.margin_call(
-                    self.account, positions, self.market.mark, self.clock.exchange
-                )
-            )
+        account, mark, now_ms = self.account, self.market.mark, self.clock.exchange
+        self.outbox.user(self.events.margin_call(account, positions, mark, now_ms))
 
     def wallet_event(self, cause: str, amount: object) -> None:
         """Note a movement of the wallet that no fill explains."""

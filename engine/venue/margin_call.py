@@ -27,6 +27,8 @@ class MarginCalls:
 
     def look(self) -> None:
         """Push one event for the positions that have come near their maintenance margin."""
+        if not self._house.outbox.heard:
+            return
         account, mark = self._house.account, self._house.market.mark
         near = self._near(account, mark)
         new = [one for one in near if one.side not in self._warned]
