@@ -130,7 +130,7 @@ def _result_of(command: OperatorCommand, report: TickReport) -> str | None:
                 return None
             return NOT_OURS if report.ledger.hedged else "flat"
         case Command.ADOPT:
-            return _adopted(life)
+            return None if report.ledger.beside is not None else _adopted(life)
         case Command.HALT | Command.RESUME | Command.RESUME_FORCED:
             return None
 

@@ -142,11 +142,13 @@ class Life:
     ``initial_stop`` is S of RULES E1 and the floor's level; ``stop_level`` the level in force, the
     tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
     when the entry became final (RULES F6), ``entered_quantity`` what ``entry_commission`` was paid
-    for, somebody's additions included. ``withdrawing`` / ``closing`` name the reason why the
+    for, somebody's additions included. ``untold`` is what of an imported or somebody's position the
+    trades we know do not explain, by the last read that none of them may lag. ``withdrawing`` / ``closing`` name the reason why the
     entry is being withdrawn / the position is being closed. ``crossed_since_ms``: since when the
     working price lies beyond the level in force while the position stands. ``naked_ms``,
     ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms``
-    is up to where.
+    is up to where. ``seen_leverage`` and ``seen_isolated`` are the symbol's settings as last read
+    since the life began; ``leverage`` is the one its decision asked for.
     """
 
     generation: int
@@ -180,6 +182,7 @@ class Life:
     entered_quantity: Decimal = ZERO
     funding: Decimal = ZERO
     base_quantity: Decimal | None = None
+    untold: Decimal | None = None
     liquidation_price: Decimal | None = None
     liquidation_reads: int = 0
     opened_ms: int | None = None
@@ -210,6 +213,8 @@ class Life:
     is_loose: bool = False
     loose_ms: int = 0
     accounted_ms: int | None = None
+    seen_leverage: int | None = None
+    seen_isolated: bool | None = None
 
     @property
     def id(self) -> str:

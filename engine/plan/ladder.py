@@ -35,6 +35,8 @@ def begin_closing(situation: Situation) -> Proposal:
     life = situation.ledger.life
     if life is None or not life.is_open or life.closing is not None or life.quantity == 0:
         return NOTHING
+    if life.flat_seen_ms is not None and life.origin is not Origin.DECISION:
+        return NOTHING  # this look shows nothing that stands, and no trade says otherwise (C2)
     why = _why_close(situation, life)
     if why is None:
         return NOTHING

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from engine.domain.action import Action, GateResult, Hold, Next, Plan
 from engine.domain.situation import Situation
+from engine.plan.adoption import adopt_orphan
 from engine.plan.chase import chase_entry
 from engine.plan.entry import arm, arm_again, enter
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     halt_on_hard_errors,
     protect_hedged,
     protect_beside,
+    adopt_orphan,
     begin_closing,
     protect_position,
     place_floor,

@@ -92,10 +92,12 @@ def _import(
     ledger: Ledger, read: PositionReport, side: Side, observation: Observation
 ) -> Life | None:
     """Return the life of a position that own orders explain, at the tightest own level seen."""
+    adopted = {o.generation for o in ledger.orders if _was_adopted(o)}
     own = [
         o
         for o in ledger.orders
-        if o.role is not OrderRole.PROBE and o.id.decision_hash != FOREIGN_HASH
+        if o.role is not OrderRole.PROBE
+        and (o.id.decision_hash != FOREIGN_HASH or o.generation in adopted)
     ]
     if not own:
         return None
@@ -115,7 +117,8 @@ def _import(
     ]
     if not stops or not (entries or any(o.status.is_resting for o in stops)):
         return None
-    if not entries and _never_filled([o for o in own if o.generation == generation], observation):
+    of_life = [o for o in own if o.generation == generation]
+    if not entries and generation not in adopted and _never_filled(of_life, observation):
         return None
     triggers = [o.terms.trigger_price for o in stops if o.terms.trigger_price is not None]
     tightest, widest = triggers[0], triggers[0]
@@ -147,6 +150,14 @@ def _import(
         opened_ms=observation.now_ms,
         tp1_done_ms=observation.now_ms if taken else None,
     )
+
+
+def _was_adopted(order: Order) -> bool:
+    """Return whether an order shows that an operator had adopted what it protects (RULES G1).
+
+    What is only protected has one closePosition stop, and never a primary.
+    """
+    return order.id.decision_hash == FOREIGN_HASH and order.role is OrderRole.STOP_PRIMARY
 
 
 def _never_filled(own: list[Order], observation: Observation) -> bool:

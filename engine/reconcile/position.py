@@ -93,6 +93,8 @@ def _fold_position(
                 DriftKind.QUANTITY_GAP, f"position {plain(read.quantity)}, fills {plain(by_fills)}"
             )
         )
+    if life.origin is not Origin.DECISION and not is_lagging:
+        life = replace(life, untold=read.quantity - by_fills)
     life = replace(
         _opened(life, ledger, observation),
         quantity=quantity,
@@ -142,7 +144,7 @@ def _fold_flat(
     # While an entry may still fill, flat is only a pause: nothing may be swept (RULES C2, E5).
     can_end = ledger.entries_are_final
     is_told = tells_all(ledger, life) and by_fills == 0 and executed == 0
-    if can_end and is_told:
+    if can_end and (is_told or _is_accounted_for(ledger, life)):
         return _with(ledger, _closed(ledger, life, observation.now_ms)), []
     is_old = observation.now_ms - ledger.last_fill_ms >= limits.flat_wait_ms
     has_waited = observation.now_ms - first_ms >= limits.flat_wait_ms
@@ -157,6 +159,16 @@ def _fold_flat(
     believed = ZERO if is_explained else max(life.quantity, executed, ZERO)
     life = replace(life, quantity=believed, flat_seen_ms=first_ms, flat_reads=reads)
     return _with(ledger, life), []
+
+
+def _is_accounted_for(ledger: Ledger, life: Life) -> bool:
+    """Return whether trades took away all that was held of a position they did not open (C2).
+
+    What an imported life, or somebody, held before the first of them is known from the exchange.
+    """
+    if life.untold is None or has_untold_trades(ledger):
+        return False
+    return life.untold + sum_of(ledger.fills) * life.side.sign == 0
 
 
 def _may_have_executed(ledger: Ledger, life: Life) -> bool:

@@ -6,6 +6,8 @@ stops.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.domain.drift import DriftKind
@@ -214,6 +216,72 @@ def test_an_imported_life_needs_the_long_look() -> None:
     _, life = after(ledger, flat_look(ledger))
 
     assert (life.closed_ms, life.quantity) == (None, d("0.013"))
+
+
+TAKEN = table("""
+origin    untold  trades        closed  why
+imported  0.013   -0.013        yes     what was held, and its own stop took it all
+imported  0.013   -0.006 -0.007  yes     in two parts
+imported  0.013   -0.006        no      a part of it: the rest is not told
+imported  0.013   +0.005 -0.018  yes     somebody added, and all of it left
+imported  -       -0.013        no      nobody knows what was held before the first trade
+orphan    0.013   -0.013        yes     somebody's position, that its stop, or he himself, closed
+orphan    0.013   none          no      a look that forgot it: no trade says so
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", TAKEN, ids=ids(TAKEN))
+def test_trades_that_take_away_what_was_held_prove_flat(row: list[str], side: Side) -> None:
+    """RULES C2: an imported life's entry may be too old to be told; what was held is not."""
+    origin, untold, trades, closed, _ = row
+    life = a_life(side=side, origin=Origin(origin), untold=None if untold == "-" else d(untold))
+    ledger = a_ledger(life, (a_stop(side=side),), fills=())
+    fills = tuple(
+        a_fill(
+            ENTRY if text[0] == "+" else PRIMARY,
+            text[1:],
+            number=number,
+            side=side,
+            at_ms=NOW - 900,
+            client_id="web_1",
+        )
+        for number, text in enumerate(() if trades == "none" else trades.split(), start=1)
+    )
+
+    _, found = after(ledger, flat_look(ledger, *fills))
+
+    assert (found.closed_ms is not None) is (closed == "yes")
+
+
+@pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.ORPHAN, Origin.DECISION])
+def test_what_the_trades_do_not_explain_is_noted_while_it_stands(origin: Origin) -> None:
+    """RULES C2: only by a read that no trade can be missing from; a decision's life needs none."""
+    life = a_life("0.020", origin=origin)
+    fills = (a_fill(TP1, "0.006", at_ms=NOW - 20_000),)
+    ledger = a_ledger(life, (a_stop(),), fills=fills)
+    fresh = replace(ledger, last_fill_ms=NOW - 1_000)
+    look = seen(ledger, position=a_position("0.020"))
+
+    _, found = after(ledger, look)
+    _, lagging = after(fresh, look)
+
+    assert found.untold == (None if origin is Origin.DECISION else d("0.026"))
+    assert lagging.untold is None
+
+
+def test_nothing_is_closed_for_its_price_while_an_imported_position_reads_flat() -> None:
+    """RULES C2, F11: orders against nothing are only refused, and would name the wrong reason."""
+    life = a_life(origin=Origin.IMPORTED, flat_seen_ms=NOW - 3_000, crossed_since_ms=NOW - 3_000)
+    doubtful = a_situation(life, (a_stop(),), position=a_position(0), price=90_300)
+    standing = a_situation(replace(life, flat_seen_ms=None), (a_stop(),), price=90_300)
+
+    plans = [make_plan(situation) for situation in (doubtful, standing)]
+
+    assert [plan.ledger.life is not None and plan.ledger.life.closing for plan in plans] == [
+        None,
+        ExitReason.EMERGENCY,
+    ]
 
 
 def test_sizes_are_the_exchanges_and_never_less_than_fresh_fills() -> None:
