@@ -207,6 +207,7 @@ def _building(verbs: Verbs[_Parser]) -> None:
     demo = _verb(verbs, "demo", "demo.play:demo", about)
     demo.add_argument("--folder", type=Path, help="where to play (var/demo)")
     demo.add_argument("--pace", type=_factor, default=1.0, help="how much faster the market moves")
+    demo.add_argument("--store", metavar="URL", help="keep its record there (a file in the folder)")
     simulate = _verb(verbs, "simulate", "simulating:simulate", "the campaign, or one written life")
     simulate.add_argument("--seeds", metavar="A..B", help="first and last seed")
     simulate.add_argument(

@@ -53,18 +53,20 @@ def demo(arguments: Namespace, output: Output) -> int:
     output.progress(f"demo in {folder}; it takes about a minute")
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
-        return _played(folder, output, pace=arguments.pace)
+        return _played(folder, output, pace=arguments.pace, store=arguments.store)
 
 
-def _played(folder: Path, output: Output, *, pace: float) -> int:
+def _played(folder: Path, output: Output, *, pace: float, store: str | None) -> int:
     started_s = time.monotonic()
     prepare(folder)
-    stage = Stage(folder, first_price=FIRST_PRICE, options=OPTIONS, pace=pace)
+    stage = Stage(folder, first_price=FIRST_PRICE, options=OPTIONS, pace=pace, store=store)
     lines: list[str] = []
     with closing_stage(stage):
         stage.open_venue()
         urls = {"rest_url": stage.access.rest_url, "stream_url": stage.access.stream_url}
-        stage.config.write_text(yaml.safe_dump(configuration(folder, urls)), encoding="utf-8")
+        stage.config.write_text(
+            yaml.safe_dump(configuration(urls, stage.database)), encoding="utf-8"
+        )
         with view_of(stage, output, lines):
             play(stage, _teller(output, lines, started_s))
         outcome = judged(stage)
@@ -114,13 +116,15 @@ def judged(stage: Stage) -> Outcome:
     """Return the verdicts on what was played, the keeper being gone."""
     stage.look()
     end_ms = stage.now_ms()
-    with closing(reader_of(load(stage.config, {}), stage.access.api_key)) as store:
+    settings = load(stage.config, stage.store_environ)
+    with closing(reader_of(settings, stage.access.api_key)) as store:
         recorded = recorded_by(store)
         trades = trade_documents(store)
         panels = panels_of(store, trades, stage)
     return Outcome(
         at_ms=end_ms,
         seed=SEED,
+        database=stage.database or DATABASE,
         checks=judge(stage.witness, stage.restarts, recorded, end_ms=end_ms),
         events=required_events(stage.witness, recorded),
         restarts=stage.restarts,
@@ -146,7 +150,7 @@ def summary(outcome: Outcome, folder: Path, took_s: float) -> str:
         f"played and judged in {took_s:.0f} s",
         f"report    {folder / HTML}",
         f"for tools {folder / JSON}",
-        f"store     {folder / DATABASE}",
+        f"store     {folder / DATABASE if outcome.database == DATABASE else outcome.database}",
         f"next: {command('history', '--config', config)}",
     ]
     return "\n".join(lines)
@@ -169,7 +173,7 @@ def view_of(stage: Stage, output: Output, lines: list[str]) -> Iterator[None]:
     if not output.is_terminal:
         yield
         return
-    watcher = Watcher(load(stage.config, {}), stage.access.api_key)
+    watcher = Watcher(load(stage.config, stage.store_environ), stage.access.api_key)
     with view(output, log=lambda: lines[-12:]) as panel:
         stage.heartbeat = lambda: watcher.show_on(panel)
         yield

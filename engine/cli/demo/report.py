@@ -24,6 +24,7 @@ class Outcome:
 
     at_ms: int
     seed: int
+    database: str
     checks: Sequence[Check]
     events: Sequence[Check]
     restarts: Sequence[Restart]
@@ -45,7 +46,7 @@ def report_document(outcome: Outcome) -> Document:
         "version": __version__,
         "ok": outcome.ok,
         "seed": outcome.seed,
-        "database": DATABASE,
+        "database": outcome.database,
         "html": HTML,
         "checks": [check.document() for check in outcome.checks],
         "events": [check.document() for check in outcome.events],

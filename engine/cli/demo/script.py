@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 from engine.cli.demo.stage import Restart, Stage
 from engine.domain.identity import OrderRole
@@ -219,14 +218,17 @@ def write_decision(stage: Stage, act: Act) -> None:
     aside.replace(inbox / "decision.json")
 
 
-def configuration(folder: Path, urls: Mapping[str, str]) -> dict[str, object]:
-    """Return the keeper's settings for the demo: quick looks, small trailing steps."""
+def configuration(urls: Mapping[str, str], database: str | None) -> dict[str, object]:
+    """Return the keeper's settings for the demo: quick looks, small trailing steps.
+
+    ``database`` is the URL of a database elsewhere, without its password.
+    """
     return {
         "mode": "paper",
         "symbol": "BTCUSDT",
         "decisions": "decisions",
         "exchange": {"rest_url": urls["rest_url"], "stream_url": urls["stream_url"]},
-        "store": {"url": "sqlite:///keeper.db", "spool": "keeper.spool"},
+        "store": {"url": database or "sqlite:///keeper.db", "spool": "keeper.spool"},
         # Quicker looks would use up the exchange's request weight and slow the stop down.
         "loop": {"interval_s": 0.8},
         "ticks": {"record": "all"},

@@ -22,6 +22,7 @@ from threading import Event as Pause
 
 from engine import paper
 from engine.cli.output import ExitCode, Problem
+from engine.config.model import without_password
 from engine.domain.identity import OrderRole
 from engine.domain.numbers import plain
 from engine.simulation.cover import ZERO, Picture, pictures
@@ -105,8 +106,20 @@ class Stage:
     """Owns both processes and the price; ``heartbeat`` is called at every look."""
 
     def __init__(
-        self, folder: Path, *, first_price: Decimal, options: tuple[str, ...], pace: float = 1.0
+        self,
+        folder: Path,
+        *,
+        first_price: Decimal,
+        options: tuple[str, ...],
+        pace: float = 1.0,
+        store: str | None = None,
     ) -> None:
+        """``store`` is the URL of a database elsewhere; None: a file in ``folder``.
+
+        Its password, if it has one, reaches the keeper through the environment and no file.
+        """
+        self.database = None if store is None else without_password(store)
+        self.store_environ = {} if store is None else {"KEEPER__STORE__URL": store}
         self.folder = folder
         self.pace = pace
         self.price = first_price
@@ -144,6 +157,7 @@ class Stage:
             **{k: v for k, v in os.environ.items() if not k.startswith("KEEPER_")},
             "KEEPER_API_KEY": self.access.api_key,
             "KEEPER_API_SECRET": self.access.api_secret,
+            **self.store_environ,
         }
         with (self.folder / "keeper.log").open("ab") as log:
             self._keeper = subprocess.Popen(  # noqa: S603 - our own module
