@@ -47,8 +47,9 @@ def _tighter_rests(request: CancelOrder, grounds: Grounds, gone: set[str]) -> st
         return "proof: no life whose cover could remain (F2)"
     leaving = grounds.known.order(request.client_id)
     trigger = None if leaving is None else leaving.terms.trigger_price
-    if trigger is None or request.client_id.generation != life.generation:
-        # Another life's stop, or one nobody wrote down: it does not carry this life's level.
+    if trigger is None or request.client_id.generation < life.generation:
+        # An earlier life's stop, or one nobody wrote down: it does not carry this life's level.
+        # One of a later life is another writer's, and is held to its own trigger (G2).
         trigger = life.level_in_force
     remaining = [
         cover
@@ -97,7 +98,7 @@ def _life_is_over(generation: int, grounds: Grounds) -> bool:
     if any(past.generation == generation for past in known.past):
         return True
     if known.life is not None:
-        return generation < known.life.generation
+        return generation < known.life.generation or known.life.closed_ms is not None
     position = grounds.position
     return (
         known.position_quantity == 0

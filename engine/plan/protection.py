@@ -51,7 +51,7 @@ def protect_position(situation: Situation) -> Proposal:
         return Proposal(holds=(Hold("protect_position", "possibly_resting_max"),))
     working = _working_price(situation)
     price = situation.observation.working(working)
-    level = life.level_in_force
+    level = _on_tick(situation, life.level_in_force)
     if price is not None and is_behind(life.side, level, price):
         return Proposal(
             holds=(Hold("protect_position", "level_crossed", f"{plain(price)} at {plain(level)}"),)
@@ -83,7 +83,8 @@ def place_floor(situation: Situation) -> Proposal:
     if _somebody_closes(situation, life.side.closing):
         return Proposal(holds=(Hold("place_floor", "foreign_close_position"),))
     price = situation.observation.working(WorkingPrice.LAST)
-    if price is None or is_behind(life.side, life.initial_stop, price):
+    level = _on_tick(situation, life.initial_stop)
+    if price is None or is_behind(life.side, level, price):
         return NOTHING
     last = floors[-1] if floors else None
     if (
@@ -100,7 +101,7 @@ def place_floor(situation: Situation) -> Proposal:
         client_id=situation.next_id(OrderRole.STOP_FLOOR),
         side=life.side.closing,
         type=OrderType.STOP_MARKET,
-        trigger_price=life.initial_stop,
+        trigger_price=level,
         working_price=WorkingPrice.LAST,
         close_position=True,
     )
@@ -113,6 +114,8 @@ def retire_spare_stops(situation: Situation) -> Proposal:
     """Cancel primaries that a tighter one, seen resting for everything, made superfluous (F2).
 
     And orders of an earlier life that show up beside this one, its stops once ours is seen (G6).
+    What is of a later one is another writer's: a stop of his goes only where ours is as tight, and
+    anything else of his stays (G2, G4).
     """
     life = situation.ledger.life
     if life is None or life.closed_ms is not None or not situation.has_picture:
@@ -121,7 +124,12 @@ def retire_spare_stops(situation: Situation) -> Proposal:
     keep = _carriers(situation, resting)
     if not keep and life.origin is Origin.ORPHAN:  # covered by its one stop, which sizes itself
         keep = tuple(o for o in (stand_in(situation, life),) if o is not None)
-    strays = [o for o in situation.ledger.earlier_orders if may_cancel(situation, o)]
+    strays = [
+        o
+        for o in situation.ledger.earlier_orders
+        if may_cancel(situation, o)
+        and (o.generation < life.generation or _is_outdone(situation, keep, o))
+    ]
     others = tuple(
         cancel(o, "retire_spare_stops", "earlier_life", ActionClass.RECONCILE)
         for o in strays
@@ -147,6 +155,15 @@ def retire_spare_stops(situation: Situation) -> Proposal:
             for o in spare
         )
     )
+
+
+def _is_outdone(situation: Situation, keep: tuple[Order, ...], theirs: Order) -> bool:
+    """Return whether a stop of another writer is no tighter than ours that carry everything."""
+    trigger = theirs.terms.trigger_price
+    if not keep or trigger is None or not theirs.role.is_stop:
+        return False
+    side = situation.life.side
+    return not any(side.is_tighter(trigger, o.terms.trigger_price or trigger) for o in keep)
 
 
 def primary_set(
@@ -188,6 +205,15 @@ def stand_in(situation: Situation, life: Life) -> Order | None:
         ):
             return order
     return None
+
+
+def _on_tick(situation: Situation, level: Decimal) -> Decimal:
+    """Return a level of this life as the exchange takes it now, never wider (RULES E2, B2).
+
+    It was on the tick when it was laid; the exchange may have listed the symbol anew since.
+    """
+    instrument, side = situation.instrument, situation.life.side
+    return level if instrument is None else instrument.price_toward_less_risk(side, level)
 
 
 def _has_made_way(situation: Situation, life: Life) -> bool:

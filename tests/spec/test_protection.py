@@ -13,6 +13,8 @@ from engine.domain.observation import Fact
 from engine.domain.order import Order
 from engine.domain.position import ExitReason, Origin
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
+from engine.exchange.cover import Grounds
+from engine.exchange.proofs import refuse_cancel
 from engine.plan.attempts import PROTECT_ATTEMPTS
 from engine.plan.planner import make_plan
 from tests.builders import (
@@ -476,6 +478,79 @@ def test_a_zombie_stop_stays_until_own_cover_is_confirmed() -> None:
     plan = make_plan(a_situation(life, (zombie, target)))
 
     assert cancelled(plan) == [target.id]
+
+
+THEIRS = table("""
+order            mine   leaves  why
+stop 90380       90380  yes     ours is as tight, and carries everything
+stop 90300       90380  yes     ours is tighter
+stop 90400       90380  no      his is tighter: it is no loss to anybody
+stop 90380       none   no      nothing of ours covers
+entry            90380  no      not known is no reason to cancel
+tp1              90380  no      nor is it for a target
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", THEIRS, ids=ids(THEIRS))
+def test_an_own_order_of_another_writer_is_never_cancelled_because_it_is_unknown(
+    row: list[str], side: Side
+) -> None:
+    """RULES G2: only because a confirmed own stop is at least as tight; his generation is later."""
+    kind, mine, leaves, _ = row
+    price = on(side, "90743.3")
+    theirs = {
+        "entry": an_entry(side=side, price=price, generation=2),
+        "tp1": a_tp1(on(side, 91_700), side=side, generation=2),
+    }.get(kind)
+    if theirs is None:
+        theirs = a_stop(on(side, kind.split()[1]), side=side, generation=2)
+    own = [o for o in the_usual_orders(side) if mine != "none" or o.role not in (PRIMARY, FLOOR)]
+    situation = a_situation(a_life(side=side), (*own, theirs))
+
+    plan = make_plan(situation)
+
+    leaving = [a for a in plan.actions if isinstance(a, CancelOrder)]
+    assert [a.client_id for a in leaving] == ([theirs.id] if leaves == "yes" else [])
+    grounds = Grounds(situation, plan.ledger)
+    assert [refuse_cancel(a, grounds, [theirs.id]) for a in leaving] == [None] * len(leaving)
+
+
+def test_the_door_keeps_another_writers_tighter_stop() -> None:
+    """RULES G2, F2: judged by its own trigger, not by the level that is in force here."""
+    theirs = a_stop(90_400, generation=2)
+    situation = a_situation(a_life(), (*the_usual_orders(), theirs))
+    request = CancelOrder(
+        theirs.id,
+        theirs.terms.book,
+        ActionClass.RECONCILE,
+        "spec",
+        "spec",
+        Proof.TIGHTER_RESTS,
+        a_stop().id,
+    )
+
+    refused = refuse_cancel(request, Grounds(situation, situation.ledger), [theirs.id])
+
+    assert refused is not None
+    assert "is not seen resting as tight as 90400" in refused
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_once_flat_is_proven_his_stop_is_swept_like_ours(side: Side) -> None:
+    """RULES G2: or flat is proven; else the life that ended would wait for it for ever."""
+    theirs = a_stop(on(side, 90_400), side=side, generation=2)
+    life = a_life("0", side=side, opened_ms=NOW - 50_000, closed_ms=NOW - 500)
+    situation = a_situation(life, (theirs,))
+
+    (leaving,) = [a for a in make_plan(situation).actions if isinstance(a, CancelOrder)]
+
+    assert (leaving.client_id, leaving.proof) == (theirs.id, Proof.FLAT_PROVEN)
+    grounds = Grounds(situation, situation.ledger)
+    assert refuse_cancel(leaving, grounds, [theirs.id]) is None
+    working = an_entry(side=side, price=on(side, "90743.3"), generation=2)
+    armed = a_situation(life, (theirs, working))
+    assert refuse_cancel(leaving, Grounds(armed, armed.ledger), [theirs.id]) is not None
 
 
 POLICIES = table("""
