@@ -66,6 +66,9 @@ ONE_LOOK = frozenset(
 )
 """Switches whose other value is a cause of RULES B's table, with the bound of one look."""
 
+BROKE = "broke"
+"""The kind of a life whose keeper raised: it is a finding wherever it comes."""
+
 STREAMING = frozenset({"stop_while_flat"})
 """Switches whose other value needs the user stream: nothing is entered without it (RULES E9)."""
 
@@ -154,7 +157,7 @@ def play(path: Path, switch: str, value: str) -> Found:
         is_removing=switch in REMOVING,
     )
     if mine:
-        before = {kind for kind, _ in usual(path, is_streaming=is_streaming)}
+        before = {kind for kind, _ in usual(path, is_streaming=is_streaming)} - {BROKE}
         mine = [(kind, text) for kind, text in mine if kind not in before]
     return Found(path.stem, switch, value, tuple(mine))
 
@@ -194,7 +197,7 @@ def _judged(
             blind = _blind(scenario, start_ms) if is_removing else []
             found += _promises(course, world, scenario, looks=looks, blind=blind)
         except Exception as error:  # noqa: BLE001 - a keeper that breaks is a finding, not an end
-            return [("broke", f"{type(error).__name__}: {error}")]
+            return [(BROKE, f"{type(error).__name__}: {error}")]
         finally:
             world.close()
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.venue.switches import SWITCHES
+from tests.simulation import switched
 from tests.simulation.switched import APART, DURATIONS, lives, play, turned, usual
 
 RICH = (
@@ -76,3 +77,19 @@ def test_a_broken_promise_is_seen() -> None:
     path = next(path for path in lives() if path.stem == name)
 
     assert "covered" in {checker for checker, _ in usual(path, is_streaming=False)}
+
+
+def test_a_keeper_that_breaks_is_never_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where it breaks under the default switches too: then nothing was tried at all."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(switched.Play, "run", broken)
+    switched.usual.cache_clear()
+    try:
+        found = play(lives()[0], "stop_while_flat", "refused")
+    finally:
+        switched.usual.cache_clear()
+
+    assert [kind for kind, _ in found.unexpected] == [switched.BROKE]
