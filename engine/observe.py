@@ -74,6 +74,9 @@ IDLE_MS = 10 * SECOND_MS
 QUOTE_MS = 3 * SECOND_MS
 ACCOUNT_MS = 30 * SECOND_MS
 CONFIG_MS = 2 * MINUTE_MS
+ENTERING_CONFIG_MS = 15 * SECOND_MS
+HELD_CONFIG_MS = MINUTE_MS
+"""How old leverage and margin type may be beside a life: another hand may change them."""
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
@@ -317,7 +320,11 @@ def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:
             Topic.SYMBOL_CONFIG: CONFIG_MS,
         }
     is_held = life.is_open and ledger.entries_are_final and life.closing is None
-    return ages | {Topic.BOOK_TICKER: QUOTE_MS if is_held else 0, Topic.ACCOUNT: 10 * ACCOUNT_MS}
+    return ages | {
+        Topic.BOOK_TICKER: QUOTE_MS if is_held else 0,
+        Topic.ACCOUNT: 10 * ACCOUNT_MS,
+        Topic.SYMBOL_CONFIG: HELD_CONFIG_MS if is_held else ENTERING_CONFIG_MS,
+    }
 
 
 def _is_in_question(ledger: Ledger) -> bool:

@@ -34,6 +34,11 @@ STREAM = "stream:"
 WRONG_MODE = frozenset({-4061, -1106})
 """Position side or reduceOnly do not fit the account's position mode (lesson 26)."""
 
+WRONG_FILTERS = frozenset(
+    {-1013, -1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4023, -4164}
+)
+"""Price, quantity or notional do not fit the symbol's filters (binance-usdm.md section 6.3)."""
+
 
 class Books(Protocol):
     """Where the ledger is kept (``engine.store``)."""
@@ -115,6 +120,8 @@ def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickRepo
         engine.observer.forget(Topic.SYMBOL_CONFIG)  # read back what we just set (RULES E4)
     if any(o.code in WRONG_MODE for o in outcomes):
         engine.observer.forget(Topic.ACCOUNT_MODE)  # another hand changed it (RULES H3)
+    if any(o.code in WRONG_FILTERS for o in outcomes):
+        engine.observer.forget(Topic.INSTRUMENT)  # the exchange lists it otherwise now
     return TickReport(now_ms, reasons, situation, drifts, plan, outcomes, ledger)
 
 

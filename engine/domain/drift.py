@@ -30,6 +30,7 @@ class DriftKind(StrEnum):
     LEVERAGE_CHANGED = "leverage_changed"
     MARGIN_TYPE_CHANGED = "margin_type_changed"
     POSITION_MODE_CHANGED = "position_mode_changed"
+    FILTERS_CHANGED = "filters_changed"
 
 
 @dataclass(frozen=True, slots=True)

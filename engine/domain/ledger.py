@@ -45,7 +45,8 @@ class Ledger:
     ``stop_while_flat`` is what the probe, or the first armed stop, found at ``stop_while_flat_ms``:
     None unknown (RULES E9). ``hedged`` are the sides
     of a hedge-mode account that get a stop and nothing else (RULES H3); ``beside`` is somebody's
-    position beside a life of ours that is not over: it gets the same (RULES G1).
+    position beside a life of ours that is not over: it gets the same (RULES G1). ``filters`` are
+    the symbol's as last seen, in words.
     """
 
     generation: int = 0
@@ -64,6 +65,7 @@ class Ledger:
     adopted_decision_ms: int = 0
     hedged: tuple[HedgedSide, ...] = ()
     beside: HedgedSide | None = None
+    filters: str = ""
 
     def order(self, client_id: ClientOrderId) -> Order | None:
         """Return the order of that id."""

@@ -160,6 +160,7 @@ WITHDRAWALS: dict[str, Reason] = {
     "price_below_zone": _reason("E6", "price lies beyond the stop-side end"),
     "earlier_lease": _reason("G4", "its writer may only be frozen; its lease is ours now"),
     "entry_timeout": _reason("E7", "the entry waited too long"),
+    "settings_changed": _reason("E4 H1 G2", "margin type or leverage do not fit the entry"),
     "foreign_position": _reason("G1", "somebody else's position appeared"),
     "not_sent": _reason("E4", "nothing of the life ever reached the exchange"),
 }

@@ -13,12 +13,13 @@ from decimal import Decimal
 from engine.domain.action import GateResult, Verdict
 from engine.domain.decision import Decision
 from engine.domain.equity import Opening, day_start, drawdown_pct
-from engine.domain.instrument import bracket_of, isolated_liquidation_price
+from engine.domain.instrument import bracket_of
 from engine.domain.numbers import plain
 from engine.domain.position import ExitReason
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights
 from engine.plan.entry_zone import EffectiveZone, effective_zone, entry_terms
+from engine.plan.liquidation import Prospect, liquidation_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +222,12 @@ def liquidation_far(situation: Situation, entry: Entry) -> GateResult:
     if brackets is None or not entry.quantity or entry.zone is None or entry.decision.side is None:
         return _unknown("liquidation_far", "leverage brackets not read")
     price, stop, side = entry.zone.first_price, entry.zone.stop, entry.decision.side
-    bracket = bracket_of(brackets.value, entry.quantity * price)
-    if bracket is None or entry.decision.leverage < 1:
-        return _unknown("liquidation_far", "no bracket holds the notional")
-    liquidation = isolated_liquidation_price(
-        side, price, entry.quantity, entry.decision.leverage, bracket
+    room = liquidation_room(
+        situation, Prospect(side, price, stop, entry.quantity, entry.decision.leverage)
     )
-    need = max(situation.limits.liq_buffer_pct / 100 * price, abs(price - stop) / 2)
-    distance = side.gain(liquidation, stop)
+    if room is None:
+        return _unknown("liquidation_far", "no bracket holds the notional")
+    distance, need = room.distance, room.needed
     return _gate("liquidation_far", distance >= need, distance.quantize(Decimal("0.1")), need)
 
 

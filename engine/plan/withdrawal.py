@@ -21,6 +21,7 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass
 from engine.plan.chase import may_follow_refusal
 from engine.plan.entry import never_ran
+from engine.plan.liquidation import Prospect, liquidation_room
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
 from engine.plan.refinement import asks_for_new_entry
@@ -126,6 +127,8 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
         return "stop_spent"
     if _entry_was_refused(situation):
         return "entry_rejected"
+    if _settings_do_not_fit(situation, life):
+        return "settings_changed"
     return _by_inbox(situation, life) or _by_price(situation, life) or _by_time(situation, life)
 
 
@@ -171,6 +174,24 @@ def _entry_was_refused(situation: Situation) -> bool:
     if not situation.ledger.entries_are_final or all(never_ran(o) for o in entries):
         return False  # what left no trace is tried anew under the next id
     return not may_follow_refusal(situation, situation.life, entries)
+
+
+def _settings_do_not_fit(situation: Situation, life: Life) -> bool:
+    """Return whether another hand set what this entry must not be filled with (RULES E4, H1).
+
+    Neither is set back beside an order: the margin type has to be the configured one, and the
+    stop still has to lie well before the liquidation price of another leverage.
+    """
+    if life.seen_isolated is not None and life.seen_isolated is not situation.limits.is_isolated:
+        return True
+    leverage = life.seen_leverage
+    if leverage is None or leverage == life.leverage:
+        return False
+    room = liquidation_room(
+        situation,
+        Prospect(life.side, life.limit_price, life.initial_stop, life.planned_quantity, leverage),
+    )
+    return leverage > situation.limits.leverage_max or room is None or room.distance < room.needed
 
 
 def _by_inbox(situation: Situation, life: Life) -> str | None:

@@ -25,6 +25,7 @@ from engine.reconcile.orders import fold_orders
 from engine.reconcile.orphans import fold_orphan
 from engine.reconcile.position import fold_position
 from engine.reconcile.pushes import believe, fold_pushes
+from engine.reconcile.settings import fold_settings
 
 
 def reconcile(
@@ -48,8 +49,9 @@ def reconcile(
     ledger, of_beside = fold_beside(ledger, observation, limits)
     ledger, of_hedged = fold_hedged(ledger, observation, limits)
     ledger = fold_prices(fold_entry(ledger, observation, limits), observation)
+    ledger, of_settings = fold_settings(ledger, observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
-    drifts += of_pushes + of_position + of_orphan + of_beside + of_hedged + of_cover
+    drifts += of_pushes + of_position + of_orphan + of_beside + of_hedged + of_settings + of_cover
     drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)

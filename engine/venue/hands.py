@@ -6,6 +6,7 @@ refusal is noted, not raised: a hand that comes too late is a fact of life.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ PLAIN_FIELDS = {
     "price_protect": "priceprotect",
     "callback_rate": "callbackrate",
 }
+FILTERS = ("tick_size", "step_size", "notional_min", "quantity_min", "market_quantity_max")
 UPPER = frozenset({"side", "margin_type", "position_side", "type", "time_in_force", "working_type"})
 
 
@@ -74,6 +76,7 @@ class Hands:
             "position_mode": self._position_mode,
             "position_margin": self._position_margin,
             "transfer": self._transfer,
+            "filters": self._filters,
             "liquidation": self._forced,
             "adl": self._forced,
         }
@@ -198,6 +201,12 @@ class Hands:
         given = self._with_symbol(hand)
         given["type"] = "2" if str(hand.get("direction")) == "remove" else "1"
         self._routes.change_margin(given)
+
+    def _filters(self, hand: Mapping[str, object]) -> None:
+        """Let the exchange list the symbol with other filters; what rests stays as it is."""
+        changes = {name: Decimal(str(hand[name])) for name in FILTERS if name in hand}
+        self._house.actor = EXCHANGE
+        self._house.instrument = replace(self._house.instrument, **changes)  # type: ignore[arg-type]
 
     def _transfer(self, hand: Mapping[str, object]) -> None:
         """Move money in (positive) or out (negative)."""

@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     from engine.venue.funding import Funding
     from engine.venue.house import House
     from engine.venue.params import Parameters
+    from engine.venue.settings import Instrument
 
 Json = dict[str, object]
 DEPTHS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+_INFO_HEAD = b'{"timezone":"UTC","serverTime":'
 
 
 class MarketRoutes:
     """What anybody may ask."""
 
-    __slots__ = ("_funding", "_house", "_info_head", "_info_tail", "_symbol")
+    __slots__ = ("_funding", "_house", "_info_tail", "_listed", "_symbol")
 
     def __init__(self, house: House, funding: Funding) -> None:
         """Prepare the constant part of exchangeInfo."""
         self._house = house
         self._funding = funding
         self._symbol = house.settings.symbol
-        info = exchange_info(house)
-        self._info_head = b'{"timezone":"UTC","serverTime":'
-        self._info_tail = b"," + json.dumps(info, separators=(",", ":")).encode()[1:]
+        self._listed: Instrument | None = None
+        self._info_tail = b""
 
     def table(self) -> Table:
         """Return the routes."""
@@ -65,8 +66,12 @@ class MarketRoutes:
         return {"serverTime": self._house.clock.exchange}
 
     def exchange_info(self, _: Parameters) -> bytes:
-        """Tell filters and limits; all but the time was encoded once."""
-        return self._info_head + str(self._house.clock.exchange).encode() + self._info_tail
+        """Tell filters and limits; all but the time is encoded once, and when they change."""
+        house = self._house
+        if self._listed is not house.instrument:
+            info = json.dumps(exchange_info(house), separators=(",", ":")).encode()
+            self._listed, self._info_tail = house.instrument, b"," + info[1:]
+        return _INFO_HEAD + str(house.clock.exchange).encode() + self._info_tail
 
     def depth(self, given: Parameters) -> Json:
         """Show the book: five levels a tick apart stand for all of it."""
