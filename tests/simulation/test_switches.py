@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.simulation.play import Play
 from engine.venue.switches import SWITCHES
 from tests.simulation import switched
 from tests.simulation.switched import APART, DURATIONS, lives, play, turned, usual
@@ -85,7 +86,7 @@ def test_a_keeper_that_breaks_is_never_excused(monkeypatch: pytest.MonkeyPatch) 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(switched.Play, "run", broken)
+    monkeypatch.setattr(Play, "run", broken)
     switched.usual.cache_clear()
     try:
         found = play(lives()[0], "stop_while_flat", "refused")
