@@ -24,8 +24,10 @@ from engine.domain.action import PlaceOrder
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderStatus
 from engine.domain.terms import Rights
+from engine.store import migrate
 from engine.store.connect import ANSWER_MS
 from engine.store.reading import ReadStore
+from engine.store.schema import REVISIONS, SchemaBehind
 from engine.store.spool import Spool
 from tests.postgres import PostgresMissing, Server, running_server
 from tests.simulation.troubled import INTERVAL_MS, ROUND_TRIP_MS, TroubledWorld
@@ -262,6 +264,33 @@ def test_a_keeper_begins_without_its_store_while_a_position_is_open(
         world.close()
 
 
+def test_a_migration_waits_until_everything_is_covered(folder: Path) -> None:
+    """RULES G5: lease first, then protection, then migrations and old rows."""
+    world = TroubledWorld(folder, sqlite_in(folder))
+    try:
+        world.die()
+        world.store.close()
+        migrate.downgrade(world.url, REVISIONS[0])
+        world.uncover()
+        from_ms = world.clock.now_ms
+        world.restart()
+        assert isinstance(world.store.trouble, SchemaBehind)
+        world.step(from_ms + INTERVAL_MS)
+        placed = [p.own_id.role for p in world.placed_since(from_ms) if p.own_id]
+        revision = migrate.current(world.url)
+        world.let_pass(BACK_S)
+
+        assert OrderRole.STOP_PRIMARY in placed, "in the first tick, with the old schema"
+        assert revision == REVISIONS[-1], "and then the migration"
+        assert world.is_writable
+        assert world.keeper is not None
+        assert world.keeper.tenure.rights is Rights.LEASED
+        assert world.naked_ms() <= BOUND_MS
+        assert world.breaches() == []
+    finally:
+        world.close()
+
+
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_protection_does_not_wait_for_the_store(folder: Path, trouble: Trouble) -> None:
     """RULES G5: store, else spool, else memory: a tenth of a second together, then it is sent.
@@ -320,9 +349,36 @@ class TestPostgres:
         finally:
             world.close()
 
-    def test_a_server_that_hangs_is_waited_for_once(self, folder: Path, server: Server) -> None:
+    def test_a_keeper_begins_before_its_server(
+        self, folder: Path, server: Server, request: pytest.FixtureRequest
+    ) -> None:
+        """RULES G5: both machines boot after a power cut, and the database takes longer."""
+        world = TroubledWorld(folder, server.url, account=request.node.name)
+        try:
+            world.die()
+            world.store.close()
+            server.stop()
+            try:
+                world.uncover()
+                world.restart()
+                world.let_pass(AWAY_S)
+                assert world.history().pictures()[-1].naked_quantity == 0
+                assert not world.is_writable
+            finally:
+                server.start()
+            world.let_pass(BACK_S)
+
+            assert world.is_writable
+            assert world.naked_ms() <= BOUND_MS
+            assert world.breaches() == []
+        finally:
+            world.close()
+
+    def test_a_server_that_hangs_is_waited_for_once(
+        self, folder: Path, server: Server, request: pytest.FixtureRequest
+    ) -> None:
         """RULES G5: no answer is as good as gone; the tick goes on, and the next asks anew."""
-        world = TroubledWorld(folder, server.url.replace("/postgres?", "/template1?"))
+        world = TroubledWorld(folder, server.url, account=request.node.name)
         try:
             raw = world.store.desk.raw
             (pid,) = raw.execute("SELECT pg_backend_pid()").fetchone()

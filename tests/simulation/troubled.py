@@ -38,8 +38,11 @@ def decided_long(now_ms: int, inbox: Path) -> dict[str, object]:
 class TroubledWorld(World):
     """A world with a lease, a spool, and a store at an URL of the test's choosing."""
 
-    def __init__(self, folder: Path, url: str, *, holds: bool = True) -> None:
+    def __init__(
+        self, folder: Path, url: str, *, holds: bool = True, account: str = ACCOUNT
+    ) -> None:
         self.folder = folder
+        self.account = account
         self.url = url
         self.inbox = folder / "inbox"
         self.inbox.mkdir()
@@ -54,7 +57,7 @@ class TroubledWorld(World):
 
     def _open_store(self) -> Store:
         """Open the store the way a start does: only the lease touches it."""
-        return Store.at(self.url, account=ACCOUNT, symbol="BTCUSDT")
+        return Store.at(self.url, account=self.account, symbol="BTCUSDT")
 
     def _renewed(self, now_ms: int) -> Tenure:
         if self.lease is None:
