@@ -136,6 +136,7 @@ class Keeper:
             is_stream_up=self._parts.is_stream_up(),
             is_breaker_open=gateway.is_breaker_open,
             is_wire_stuck=gateway.is_wire_stuck,
+            churned=gateway.churned,
             weight_used=usage.weight_used,
             weight_limit=usage.weight_limit,
             blocked_until_ms=usage.blocked_until_ms,

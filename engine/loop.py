@@ -87,15 +87,17 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     condition = report.situation.condition
     used, limit = condition.weight_used, condition.weight_limit
     share, factor = share_percent(used, limit), interval_factor(used, limit)
-    spread = spread_ms(used, limit, report.situation.now_ms)
+    now_ms = report.situation.now_ms
     changed = any(o.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for o in report.outcomes)
     if changed and in_a_row < IN_A_ROW_MAX and share < SPARING_PERCENT:
         return 0
     if is_missing or report.outcomes:
         soon_ms = min(SOON_MS, interval_ms)
-        return soon_ms if share < SCARCE_PERCENT else max(soon_ms, spread)
+        if share < SCARCE_PERCENT:
+            return soon_ms
+        return max(soon_ms, spread_ms(used, limit, now_ms, is_urgent=True))
     paced_ms = interval_ms * factor
-    return paced_ms if share < SPARING_PERCENT else max(paced_ms, spread)
+    return paced_ms if share < SPARING_PERCENT else max(paced_ms, spread_ms(used, limit, now_ms))
 
 
 def floor_ms(report: TickReport | None) -> int:
@@ -110,8 +112,10 @@ def floor_ms(report: TickReport | None) -> int:
     share = share_percent(condition.weight_used, condition.weight_limit)
     if share < SPARING_PERCENT:
         return 0
-    spread = spread_ms(condition.weight_used, condition.weight_limit, report.situation.now_ms)
-    return SOON_MS if share < SCARCE_PERCENT else max(SOON_MS, spread)
+    if share < SCARCE_PERCENT:
+        return SOON_MS
+    used, limit = condition.weight_used, condition.weight_limit
+    return max(SOON_MS, spread_ms(used, limit, report.situation.now_ms, is_urgent=True))
 
 
 class Loop:

@@ -13,7 +13,6 @@ from engine.domain.action import Verdict
 from engine.domain.decision import Decision
 from engine.domain.limits import OrphanPolicy
 from engine.domain.position import Origin
-from engine.domain.position import Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights
 from engine.plan.halts import reasons_to_halt
@@ -93,9 +92,6 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
         ids = ", ".join(str(order.id) for order in doubted)
         found.append(("cover_in_doubt", f"not shown for 30 s: {ids}"))
     life = situation.ledger.life
-    if life is not None and life.origin is Origin.ORPHAN and life.is_open:
-        held = f"{life.side} {life.quantity} is not ours"
-        found.append(("orphan_position", f"{held}: a stop and nothing else, no entries"))
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
     return tuple(found)
@@ -112,6 +108,9 @@ def _of_the_exchange(situation: Situation) -> list[tuple[str, str]]:
     if condition.blocked_until_ms > situation.now_ms:
         wait_s = -(-(condition.blocked_until_ms - situation.now_ms) // 1000)
         found.append(("rate_limited", f"the exchange asked for silence, {wait_s} s more"))
+    if condition.churned:
+        kinds = " and ".join(condition.churned)
+        found.append(("churn", f"too many {kinds} orders: none is placed until it calms down"))
     if condition.clock_error_ms is None:
         found.append(("clock_unknown", "the exchange's time was never measured"))
     if condition.is_breaker_open:

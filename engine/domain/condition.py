@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.domain.terms import Rights
+from engine.domain.terms import ActionClass, Rights
 
 
 class Command(StrEnum):
@@ -65,6 +65,7 @@ class Condition:
     halts: tuple[HaltReason, ...] = ()
     overruled: tuple[str, ...] = ()
     is_wire_stuck: bool = False
+    churned: tuple[ActionClass, ...] = ()
     lease_since_ms: int | None = None
     is_takeover: bool = False
     commands: tuple[OperatorCommand, ...] = ()

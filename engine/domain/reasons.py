@@ -207,6 +207,8 @@ HOLDS: dict[str, Reason] = {
     "store_unwritable": _reason("G5", "unrecorded, only protection is added"),
     "rate_limited": _reason("H4", "the exchange asked for silence"),
     "breaker_open": _reason("H4", "the exchange is in trouble"),
+    "budget_spent": _reason("H4", "this class has spent its share of the request weight"),
+    "churn": _reason("H4", "this class placed as many orders as it may within minute or hour"),
 }
 
 HEALTH: dict[str, Reason] = {
@@ -225,6 +227,7 @@ HEALTH: dict[str, Reason] = {
     "wire_stuck": _reason("C5", "too many requests hang beyond any deadline"),
     "rate_limited": _reason("H4", "the exchange asked for silence"),
     "breaker_open": _reason("H4", "too many requests failed in a row"),
+    "churn": _reason("H4", "too many orders were placed within minute or hour"),
     "clock_unknown": _reason("A6", "exchange time was never measured"),
     "decisions_unreadable": _reason("D4", "the inbox cannot be read"),
     "suspended": _reason("D4", "a newer document is refused"),

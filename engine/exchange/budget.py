@@ -32,6 +32,7 @@ LOOK_WEIGHT = 10
 """A watchful look: position 5, both lists, mark and candles 1 each, sometimes the quote."""
 
 STRETCH_PERCENT = (30, 40)
+ORDINARY_PERCENT = 95
 MINUTE_MS = 60_000
 
 
@@ -77,13 +78,16 @@ def share_percent(weight_used: int, weight_limit: int) -> int:
     return weight_used * 100 // max(weight_limit, 1)
 
 
-def spread_ms(weight_used: int, weight_limit: int, now_ms: int) -> int:
+def spread_ms(weight_used: int, weight_limit: int, now_ms: int, *, is_urgent: bool = False) -> int:
     """Return how far apart looks must lie to last until the minute's end, a look kept in reserve.
 
+    Ordinary looks leave a little to urgent ones, as long as anything else is left.
     ``now_ms`` is exchange time: the exchange counts by whole minutes of it.
     """
     left_ms = MINUTE_MS - now_ms % MINUTE_MS
-    looks = (weight_limit - weight_used - COVER_READ_WEIGHT) // LOOK_WEIGHT
+    ordinary = weight_limit * ORDINARY_PERCENT // 100 - weight_used
+    looks = 0 if is_urgent else max(ordinary, 0) // LOOK_WEIGHT
+    looks = looks or (weight_limit - weight_used - COVER_READ_WEIGHT) // LOOK_WEIGHT
     return left_ms // looks if looks > 0 else left_ms
 
 

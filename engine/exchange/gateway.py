@@ -3,8 +3,8 @@
 Invariants: a request that fails a check never leaves and comes back NOT_SENT with the rule's name;
 an id is never sent with other terms, an entry's id never twice after it may have executed; the
 stamp of a request is taken before the lease is looked at, and its window ends before the lease
-does (RULES G4); protection is never held back by budget, breaker or backoff, and the withdrawal of
-an entry never by backoff.
+does (RULES G4); protection and the withdrawal of an entry are never held back by budget, breaker,
+backoff or churn.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.domain.terms import ActionClass, Fate
 from engine.exchange import budget
 from engine.exchange.backoff import Backoff, after_failure
 from engine.exchange.breaker import Breaker, Reply, step
+from engine.exchange.churn import Churn, after_placing
 from engine.exchange.clearance import CHECKS, can_open
 from engine.exchange.cover import Grounds
 from engine.exchange.port import Answer, Exchange, KeyRights, Permit, Usage
@@ -52,6 +53,7 @@ class Gateway:
         self._exchange = exchange
         self._patience_ms = patience_ms
         self._breaker = Breaker()
+        self._churn = Churn()
         self._backoffs: dict[str, Backoff] = {}
         self._sent: OrderedDict[str, Sent] = OrderedDict()
 
@@ -90,6 +92,11 @@ class Gateway:
     def is_breaker_open(self) -> bool:
         """Return whether the breaker blocks entries now."""
         return self._breaker.blocks_entries(self._exchange.now_ms())
+
+    @property
+    def churned(self) -> tuple[ActionClass, ...]:
+        """Return the classes that have placed as many orders as they may for now."""
+        return self._churn.over(self._exchange.now_ms())
 
     @property
     def is_wire_stuck(self) -> bool:
@@ -156,6 +163,9 @@ class Gateway:
             sent = self._exchange.send([permit for _, permit in permits], patience_ms)
             for (index, permit), outcome in zip(permits, sent, strict=True):
                 outcomes[index] = outcome
+                if isinstance(permit.request, PlaceOrder):
+                    placing = permit.request.action_class
+                    self._churn = after_placing(self._churn, placing, stamp_ms)
                 self._learn(permit.request, outcome)
         return tuple(outcomes[index] for index in range(len(requests)))
 
@@ -192,13 +202,15 @@ class Gateway:
     def _pace(self, request: Request, now_ms: int) -> str | None:
         is_order = isinstance(request, PlaceOrder)
         usage = self._exchange.usage()
-        refused = budget.refusal(request.action_class, usage, now_ms, is_order=is_order)
-        if refused is not None or request.action_class is ActionClass.PROTECT:
+        # What could still open must not wait for its withdrawal.
+        spends = ActionClass.PROTECT if _withdraws(request) else request.action_class
+        refused = budget.refusal(spends, usage, now_ms, is_order=is_order)
+        if refused is not None or spends is ActionClass.PROTECT:
             return refused
+        if is_order and self._churn.is_over(spends, now_ms):
+            return f"churn: too many {spends} orders within the minute or the hour (H4)"
         if can_open(request) and self._breaker.blocks_entries(now_ms):
             return f"breaker: {self._breaker.failures} failures in a row (DESIGN 7)"
-        if _withdraws(request):
-            return None  # what could still open must not wait for its withdrawal
         backoff = self._backoffs.get(_identity(request))
         if backoff is not None and backoff.is_waiting(now_ms):
             return f"backoff: attempt {backoff.attempt} waits until {backoff.until_ms} (DESIGN 7)"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from engine.domain.action import Action, CancelOrder, Configure, Halt, Hold, PlaceOrder, Request
+from engine.domain.condition import Condition
 from engine.domain.identity import OrderRole
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Rights
@@ -52,7 +53,24 @@ def _why_held(situation: Situation, action: Action) -> str | None:
         return "halted"
     if is_entering and condition.is_breaker_open:
         return "breaker_open"
-    return None
+    return _out_of_share(condition, action)
+
+
+SHARE_PERCENT = {ActionClass.ENTER: 50, ActionClass.MANAGE: 65, ActionClass.RECONCILE: 80}
+"""Of the minute's request weight: from there on a class holds still, entries first (RULES H4)."""
+
+
+def _out_of_share(condition: Condition, action: Request) -> str | None:
+    """Return why a class has spent what it may, None for protection and withdrawals of entries."""
+    if isinstance(action, CancelOrder) and action.client_id.role is OrderRole.ENTRY:
+        return None
+    share = SHARE_PERCENT.get(action.action_class)
+    if share is None:
+        return None
+    if condition.weight_used * 100 >= condition.weight_limit * share:
+        return "budget_spent"
+    is_churned = action.action_class in condition.churned
+    return "churn" if is_churned and isinstance(action, PlaceOrder) else None
 
 
 def _needs_one_way(action: Request) -> bool:

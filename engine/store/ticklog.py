@@ -190,6 +190,7 @@ def _standing(condition: Condition) -> tuple[object, ...]:
         condition.halts,
         condition.overruled,
         condition.is_wire_stuck,
+        condition.churned,
         tuple(c.id for c in condition.commands),
     )
 

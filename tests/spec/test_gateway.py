@@ -43,6 +43,7 @@ from engine.domain.terms import (
     WorkingPrice,
 )
 from engine.exchange.breaker import FAILURES_MAX
+from engine.exchange.churn import CAPS
 from engine.exchange.gateway import REFUSED, Gateway
 from engine.exchange.port import Answer, KeyRights, Permit, Usage
 
@@ -1040,3 +1041,28 @@ def test_inside_a_ban_nothing_is_asked_and_nothing_sent() -> None:
 
     assert answer.failure is not None
     assert exchange.asked == []
+
+
+def test_a_withdrawal_waits_for_no_share_of_the_weight() -> None:
+    """RULES H4, E5: what could still open must not wait for its withdrawal."""
+    exchange = Exchange(used=Usage(weight_used=2_399))
+    situation = a_situation(an_order(a_stop()), life=a_life(withdrawing="decision_stale"))
+
+    assert judged(situation, cancel(an_id(OrderRole.ENTRY)), exchange=exchange) == ["sent"]
+
+
+def test_entries_that_go_round_in_circles_are_stopped() -> None:
+    """Lessons 10, 47: capped at the one door, whatever the planner believes."""
+    exchange = Exchange(fate=Fate.REJECTED)
+    gateway = Gateway(exchange)
+    texts = []
+    for revision in range(1, 30):
+        request = place(an_entry(revision=revision))
+        situation = a_situation(an_order(a_stop()), life=a_life())
+        (outcome,) = gateway.perform([request], situation, intended(situation, request))
+        texts.append(outcome.text)
+
+    most, _ = CAPS[ActionClass.ENTER]
+    assert len(exchange.sent) == most
+    assert gateway.churned == (ActionClass.ENTER,)
+    assert all(text.startswith(f"{REFUSED}churn") for text in texts[most:])

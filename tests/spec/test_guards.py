@@ -68,20 +68,41 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "halted": {"halts": (HaltReason("x", "", NOW),)},
     "breaker": {"is_breaker_open": True},
 }
+SPENT: dict[str, dict[str, Any]] = {
+    "half": {"weight_used": 1_200},
+    "much": {"weight_used": 1_560},
+    "most": {"weight_used": 1_920},
+    "churn": {"churned": (ActionClass.ENTER, ActionClass.MANAGE)},
+}
 
 PERMITTED = table("""
 action          leased  held  add_only  no_store  blocked  halted  breaker  why
-place_stop      yes     no    yes       yes       no       yes     yes      protection
-place_floor     yes     no    yes       yes       no       yes     yes      protection too
-close           yes     no    yes       yes       no       yes     yes      the ladder
-place_entry     yes     no    no        no        no       no      no       only with all in order
-place_target    yes     no    no        no        no       yes     yes      targets are not touched
-cancel_entry    yes     no    yes       yes       no       yes     yes      entries may go
-cancel_attempt  yes     no    yes       yes       no       yes     yes      the ladder re-prices
-cancel_stop     yes     no    no        no        no       yes     yes      never without a record
-cancel_target   yes     no    no        no        no       yes     yes      targets are not touched
-configure       yes     no    no        no        no       no      no       part of entering
-halt            yes     no    yes       yes       yes      yes     yes      may always stop
+place_stop      yes     no    yes       yes       no       yes     yes     protection
+place_floor     yes     no    yes       yes       no       yes     yes     protection too
+close           yes     no    yes       yes       no       yes     yes     the ladder
+place_entry     yes     no    no        no        no       no      no      only with all in order
+place_target    yes     no    no        no        no       yes     yes     targets are not touched
+cancel_entry    yes     no    yes       yes       no       yes     yes     entries may go
+cancel_attempt  yes     no    yes       yes       no       yes     yes     the ladder re-prices
+cancel_stop     yes     no    no        no        no       yes     yes     never without a record
+cancel_target   yes     no    no        no        no       yes     yes     targets are not touched
+configure       yes     no    no        no        no       no      no      part of entering
+halt            yes     no    yes       yes       yes      yes     yes     may always stop
+""")
+
+SHARES = table("""
+action          half  much  most  churn  why
+place_stop      yes   yes   yes   yes    protection
+place_floor     yes   yes   yes   yes    protection too
+close           yes   yes   yes   yes    the ladder
+place_entry     no    no    no    no     entries stop first
+place_target    yes   no    no    no     a target is managing
+cancel_entry    yes   yes   yes   yes    what could open must not wait
+cancel_attempt  yes   yes   no    yes    a cancel that reconciles
+cancel_stop     yes   yes   no    yes    a spare stop may wait
+cancel_target   yes   yes   no    yes    a cancel is no order
+configure       no    no    no    yes    a setting is no order
+halt            yes   yes   yes   yes    may always stop
 """)
 
 
@@ -100,6 +121,20 @@ def test_what_the_condition_permits(row: list[str]) -> None:
     assert found == verdicts
 
 
+@pytest.mark.parametrize("row", SHARES, ids=[row[0] for row in SHARES])
+def test_what_is_still_permitted_as_the_weight_runs_short(row: list[str]) -> None:
+    """RULES H4: entries stop at half, managing at 65, reconciling at 80 percent."""
+    name, *verdicts, _ = row
+    action = ACTIONS[name]
+    found = []
+    for changes in SPENT.values():
+        situation = a_situation(a_life(), condition=Condition(**changes))
+        kept = permitted(situation, Proposal(actions=(action,)))
+        found.append("yes" if kept.actions == (action,) else "no")
+
+    assert found == verdicts
+
+
 REASONS = table("""
 condition  reason
 held       lease_held_by_another
@@ -108,13 +143,15 @@ no_store   store_unwritable
 blocked    rate_limited
 halted     halted
 breaker    breaker_open
+half       budget_spent
+churn      churn
 """)
 
 
 @pytest.mark.parametrize("row", REASONS, ids=[row[0] for row in REASONS])
 def test_what_is_held_back_says_why(row: list[str]) -> None:
     """RULES B5: every order refused can be explained afterwards."""
-    situation = a_situation(a_life(), condition=Condition(**CONDITIONS[row[0]]))
+    situation = a_situation(a_life(), condition=Condition(**{**CONDITIONS, **SPENT}[row[0]]))
 
     (hold,) = permitted(situation, Proposal(actions=(ACTIONS["place_entry"],))).holds
 

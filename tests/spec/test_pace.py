@@ -64,11 +64,13 @@ used  limit  wait   why
 700   2400   1000   calm
 720   2400   2000   thirty percent
 960   2400   3000   forty percent
-2200  2400   3333   18 looks are left for the minute
+2200  2400   7500   8 looks are left for the minute
 2390  2400   60000  none is left
 40    240    1000   a tenth of the budget: calm
 72    240    2000   thirty percent
-96    240    5000   12 looks are left for the minute
+96    240    4615   13 looks are left for the minute
+185   240    15000  4 looks are left
+210   240    60000  one look is left, for what is urgent
 """)
 
 
