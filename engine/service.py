@@ -22,7 +22,8 @@ class ServiceManager:
         """Take the socket's address from the environment; ``monotonic_ms`` as the loop's clock."""
         self._address = _address(environ.get(ADDRESS, ""))
         self._monotonic_ms = monotonic_ms
-        self._every_ms = _alive_every_ms(environ)
+        self._patience_ms = _patience_ms(environ)
+        self._silence_ends_ms: int | None = None
         self._alive_ms: int | None = None
         self._status = ""
         self.is_ready = False
@@ -39,9 +40,8 @@ class ServiceManager:
             if not self.is_ready:
                 self.is_ready = True
                 words += ["READY=1", f"MAINPID={os.getpid()}"]
-            if self._is_alive_due():
-                self._alive_ms = self._monotonic_ms()
-                words.append("WATCHDOG=1")
+            words += self._alive()
+        words += self._silence(report)
         if words:
             self._send(*words)
 
@@ -58,11 +58,29 @@ class ServiceManager:
         """Say that the process ends on purpose."""
         self._send("STOPPING=1", "STATUS=stopping; the stops stay on the exchange")
 
-    def _is_alive_due(self) -> bool:
-        """Return whether to feed the watchdog: often enough, not ten times a second."""
-        if self._every_ms is None:
-            return False
-        return self._alive_ms is None or self._monotonic_ms() - self._alive_ms >= self._every_ms
+    def _alive(self) -> list[str]:
+        """Return the watchdog's food when it is due: four times in its patience, not every tick."""
+        if self._patience_ms is None:
+            return []
+        now_ms = self._monotonic_ms()
+        if self._alive_ms is not None and now_ms - self._alive_ms < self._patience_ms // 4:
+            return []
+        self._alive_ms = now_ms
+        return ["WATCHDOG=1"]
+
+    def _silence(self, report: TickReport) -> list[str]:
+        """Return the watchdog's patience for a silence the exchange asked for (RULES H4).
+
+        A restart would forget the silence and break it. No food either: cover is not verified.
+        """
+        ends_ms = report.situation.condition.blocked_until_ms
+        is_silent = ends_ms > report.now_ms
+        if self._patience_ms is None or (ends_ms if is_silent else None) == self._silence_ends_ms:
+            return []
+        self._silence_ends_ms = ends_ms if is_silent else None
+        unfed_ms = 0 if self._alive_ms is None else self._monotonic_ms() - self._alive_ms
+        longer_ms = unfed_ms + ends_ms - report.now_ms if is_silent else 0
+        return [f"WATCHDOG_USEC={(self._patience_ms + longer_ms) * 1000}"]
 
     def _send(self, *words: str) -> None:
         if self._address is None:
@@ -99,14 +117,11 @@ def _address(text: str) -> str | None:
     return text if text.startswith("/") else None
 
 
-def _alive_every_ms(environ: Mapping[str, str]) -> int | None:
-    """Return how often to feed the watchdog, None when there is none or it is another process's.
-
-    A quarter of its patience: systemd asks for half, and a tick may last.
-    """
+def _patience_ms(environ: Mapping[str, str]) -> int | None:
+    """Return the watchdog's patience, None when there is none or it is another process's."""
     try:
         patience_us = int(environ.get("WATCHDOG_USEC", ""))
         pid = int(environ.get("WATCHDOG_PID", "") or os.getpid())
     except ValueError:
         return None
-    return patience_us // 4_000 if patience_us > 0 and pid == os.getpid() else None
+    return patience_us // 1_000 if patience_us > 0 and pid == os.getpid() else None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.domain.action import Plan
+from engine.domain.condition import Condition
 from engine.domain.ledger import Ledger
 from engine.domain.position import HedgedSide
 from engine.domain.situation import Situation
@@ -166,6 +167,26 @@ def test_without_a_watchdog_of_ours_none_is_fed(
 
     assert "READY=1" in (heard := manager.heard())
     assert "WATCHDOG=1" not in heard
+
+
+def test_a_silence_the_exchange_asked_for_is_no_reason_to_restart(
+    tmp_path: Path, manager: Manager
+) -> None:
+    """RULES H4: a new process would not know of it, and its first request would break it."""
+    service, clock = a_service(tmp_path, WATCHDOG_USEC="4000000")
+    service.look(a_report(a_look("covered")), "ok")
+    manager.heard()
+    blind = a_look("blind")
+    silent = replace(blind, condition=Condition(blocked_until_ms=NOW + 60_000))
+
+    for clock[0] in range(1_000, 4_000, 1_000):
+        service.look(a_report(silent), "degraded")
+    during = manager.heard()
+    service.look(a_report(a_look("covered")), "ok")
+
+    # A second since it was fed, the minute of silence, and its usual patience.
+    assert during == ["STATUS=degraded", "WATCHDOG_USEC=65000000"]
+    assert "WATCHDOG_USEC=4000000" in manager.heard()
 
 
 def test_a_reload_is_said_with_its_moment_and_its_end(tmp_path: Path, manager: Manager) -> None:
