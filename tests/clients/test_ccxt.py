@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import ccxt
+import ccxt.async_support
 import ccxt.pro
 import pytest
 
@@ -30,14 +32,61 @@ def pointed(exchange: Any, venue: Served) -> Any:
     return exchange
 
 
-@pytest.fixture
-def exchange(venue: Served) -> Iterator[Any]:
-    """Give the synchronous client with its markets loaded."""
-    one = pointed(ccxt.binanceusdm({"apiKey": KEY, "secret": SECRET, "timeout": 20_000}), venue)
-    one.enableRateLimit = False
+class Awaited:
+    """The asynchronous client behind the names of the synchronous one: each call is awaited."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._loop = asyncio.new_event_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **given: Any) -> Any:
+            return self._loop.run_until_complete(self._awaited(value, args, given))
+
+        return call
+
+    def end(self) -> None:
+        """Close the session and its loop."""
+        self._loop.run_until_complete(self._inner.close())
+        self._loop.close()
+
+    def use_secret(self, secret: str) -> None:
+        """Sign with something else from now on."""
+        self._inner.secret = secret
+
+    @staticmethod
+    async def _awaited(value: Any, args: Any, given: Any) -> Any:
+        result = value(*args, **given)  # here, because some calls look for a running loop
+        return await result if inspect.isawaitable(result) else result
+
+
+class Direct(ccxt.binanceusdm):  # type: ignore[misc]  # it has no types
+    """The synchronous client."""
+
+    def end(self) -> None:
+        """Close the session."""
+        self.session.close()
+
+    def use_secret(self, secret: str) -> None:
+        """Sign with something else from now on."""
+        self.secret = secret
+
+
+@pytest.fixture(params=["sync", "async"])
+def exchange(request: pytest.FixtureRequest, venue: Served) -> Iterator[Any]:
+    """Give one client after the other with its markets loaded: both trade the same session."""
+    is_async = request.param == "async"
+    kind: Any = ccxt.async_support.binanceusdm if is_async else Direct
+    inner = pointed(kind({"apiKey": KEY, "secret": SECRET, "timeout": 20_000}), venue)
+    inner.enableRateLimit = False
+    one = Awaited(inner) if is_async else inner
     one.load_markets()
     yield one
-    one.session.close()
+    one.end()
 
 
 def test_it_loads_the_market_and_reads_its_prices(exchange: Any) -> None:
@@ -229,7 +278,7 @@ def test_its_refusals_carry_the_code(
 
 
 def test_a_wrong_secret_is_refused(exchange: Any) -> None:
-    exchange.secret = KEY
+    exchange.use_secret(KEY)
 
     with pytest.raises(ccxt.AuthenticationError, match="-1022"):
         exchange.fetch_balance()
