@@ -7,6 +7,7 @@ from engine.domain.drift import Drift, DriftKind
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import Observation
+from engine.domain.order import Order, OrderStatus
 from engine.domain.values import replace
 from engine.reconcile.beside import fold_beside
 from engine.reconcile.equity import fold_equity
@@ -36,6 +37,7 @@ def reconcile(
     Orders first (they name fills), then fills (they prove flat), then the position, then what
     follows from the three.
     """
+    recalled = ledger
     ledger = fold_history(ledger, observation)
     ledger, drifts = fold_orders(ledger, observation, limits)
     ledger, _ = fold_fills(ledger, observation)
@@ -55,7 +57,7 @@ def reconcile(
     drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
-    return _with_picture(ledger, observation), tuple(drifts)
+    return _with_picture(recalled, ledger, observation), tuple(drifts)
 
 
 def adopt(ledger: Ledger, inbox: Inbox) -> Ledger:
@@ -66,14 +68,40 @@ def adopt(ledger: Ledger, inbox: Inbox) -> Ledger:
     return replace(ledger, adopted_decision_ms=newest_ms)
 
 
-def _with_picture(ledger: Ledger, observation: Observation) -> Ledger:
-    """Return the ledger counting settled pictures in a row: whole, and nothing moved (RULES C3)."""
+def _with_picture(recalled: Ledger, ledger: Ledger, observation: Observation) -> Ledger:
+    """Return the ledger counting settled pictures in a row: whole, and nothing moved (RULES C3).
+
+    A second look may show that nothing did: it was asked for a stop of unknown fate alone.
+    """
     is_whole = observation.position is not None and observation.open_reports is not None
-    if not is_whole or observation.is_second:
+    if not is_whole or (observation.is_second and not _only_awaits_stops(recalled, ledger)):
         return ledger if ledger.settled_streak == 0 else replace(ledger, settled_streak=0)
     # Two is all a rule ever asks for; counting on would make every tick a change.
     streak = min(ledger.settled_streak + 1, 2)
     return replace(ledger, settled_streak=streak)
+
+
+def _only_awaits_stops(recalled: Ledger, ledger: Ledger) -> bool:
+    """Return whether the ledger stands as before, with nothing open but the fate of stops (C4).
+
+    Whether such a stop rests beside others decides nothing an entry depends on: protection does
+    not wait for its fate, and it can neither open nor enlarge.
+    """
+    if not any(_awaits(order) for order in ledger.orders):
+        return False  # something else was asked about
+    if ledger.position_quantity != recalled.position_quantity or ledger.fills != recalled.fills:
+        return False
+    if len(ledger.orders) != len(recalled.orders) or any(not f.client_id for f in ledger.fills):
+        return False
+    return all(
+        (now.id, now.status, now.quantity_filled) == (was.id, was.status, was.quantity_filled)
+        and (now.status.is_final or now.is_confirmed_resting or _awaits(now))
+        for now, was in zip(ledger.orders, recalled.orders, strict=True)
+    )
+
+
+def _awaits(order: Order) -> bool:
+    return order.status is OrderStatus.UNKNOWN and order.role.is_stop
 
 
 def _long_doubts(ledger: Ledger, now_ms: int) -> list[Drift]:

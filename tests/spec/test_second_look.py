@@ -8,15 +8,17 @@ import pytest
 
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
-from engine.domain.observation import Observation, Question, Topic
+from engine.domain.observation import Fact, Observation, Question, Topic
 from engine.domain.order import OrderReport
 from engine.domain.position import Origin
 from engine.domain.terms import Book
+from engine.reconcile.fills import fold_fills
 from engine.reconcile.questions import TRADES_BACK_MS, TRADES_OVERLAP_MS, questions
 from engine.reconcile.settle import reconcile
 from tests.builders import (
     CANCELLED,
     ENTRY,
+    INTENDED,
     NOW,
     PRIMARY,
     TRIGGERING,
@@ -41,7 +43,7 @@ from tests.builders import (
 )
 
 POSITION = Question(Topic.POSITION)
-FILLS = Question(Topic.FILLS, since_ms=NOW - 60_000)
+FILLS = Question(Topic.FILLS, since_ms=NOW - 50_000 - TRADES_OVERLAP_MS)
 
 
 def about(role: str, book: Book = Book.ALGO) -> Question:
@@ -145,6 +147,31 @@ def test_trades_are_asked_from_a_little_before_the_last_known_one() -> None:
     assert asked[1] == Question(Topic.FILLS, since_ms=NOW - 5_000 - TRADES_OVERLAP_MS)
 
 
+def test_trades_are_asked_from_a_little_before_arming() -> None:
+    """Exchange time as we know it may run ahead: an entry fills within a moment of its arming."""
+    ledger = a_ledger(a_life(armed_ms=NOW), the_usual_orders(), fills=())
+
+    asked = questions(ledger, seen(ledger))
+
+    assert Question(Topic.FILLS, since_ms=NOW - TRADES_OVERLAP_MS) in asked
+
+
+@pytest.mark.parametrize(
+    ("client_id", "counts"),
+    [(str(an_id(ENTRY)), True), (str(an_id(ENTRY, generation=9)), False), ("web_1", False)],
+)
+def test_a_trade_stamped_before_arming_counts_when_an_order_of_this_life_made_it(
+    client_id: str, counts: bool
+) -> None:
+    """The campaign's drifting clock lost an entry's trade for ever; others' stay where they are."""
+    fill = a_fill(at_ms=NOW - 700, client_id=client_id)
+    ledger = a_ledger(a_life(armed_ms=NOW - 600), the_usual_orders(), fills=())
+
+    folded, _ = fold_fills(ledger, replace(seen(ledger), fills=Fact((fill,), NOW)))
+
+    assert (fill in folded.fills) is counts
+
+
 def test_an_unnamed_trade_is_named_by_its_order() -> None:
     """Lesson 7: whose execution it was is asked by the exchange's own number."""
     fill = a_fill(client_id="", exchange_order_id="4711")
@@ -220,6 +247,50 @@ def test_settled_pictures_are_counted_in_a_row(row: list[str]) -> None:
     reconciled, _ = reconcile(ledger, looks[look], Limits())
 
     assert reconciled.settled_streak == int(after)
+
+
+AWAITED = table("""
+change     settled  why
+nothing    yes      only the fate of an armed stop is open, and the next one rests
+intended   no       it became of unknown fate just now
+entry      no       an entry of unknown fate may have opened something
+doubtful   no       a stop that rested and is not shown
+filled     no       the entry executed
+position   no       the position moved
+trades     no       trades came
+unnamed    no       a trade whose order is not known yet
+stranger   no       an order of ours the ledger did not know
+""")
+
+
+@pytest.mark.parametrize("row", AWAITED, ids=ids(AWAITED))
+def test_a_stop_of_unknown_fate_alone_does_not_unsettle_the_picture(row: list[str]) -> None:
+    """RULES C3, C4: for protection nothing waits; what can open nothing holds no entry back.
+
+    Killed between the armed stop's intent and its sending, the keeper asked for that stop for
+    fourteen seconds, and each look was a second one.
+    """
+    change = row[0]
+    awaited = a_stop(status=INTENDED if change == "intended" else UNKNOWN)
+    armed = a_stop(revision=2, doubtful_since_ms=NOW - 500 if change == "doubtful" else None)
+    entry = an_entry(status=UNKNOWN) if change == "entry" else an_entry()
+    known = a_fill(client_id="" if change == "unnamed" else "web_1", exchange_order_id="77")
+    fills = (known,) if change == "unnamed" else ()
+    ledger = a_ledger(a_life("0"), (awaited, armed, entry), fills=fills, settled_streak=1)
+    reports = [report_of(armed), report_of(entry)]
+    if change == "filled":
+        reports[1] = report_of(entry, quantity_filled=d("0.004"))
+    if change == "doubtful":
+        reports = reports[1:]
+    if change == "stranger":
+        reports.append(report_of(a_stop(revision=9)))
+    position = a_position("0.004" if change == "position" else 0)
+    told = (known,) if change in ("trades", "unnamed") else None
+    look = replace(seen(ledger, reports=reports, position=position, fills=told), is_second=True)
+
+    reconciled, _ = reconcile(ledger, look, Limits())
+
+    assert reconciled.settled_streak == (2 if row[1] == "yes" else 0)
 
 
 def test_what_we_cancelled_ourselves_is_asked_without_its_trades() -> None:
