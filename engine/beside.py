@@ -57,9 +57,9 @@ class Beside:
 
     def follow(self, settings: Settings) -> None:
         """Follow as these settings say from now on."""
-        self._settings = settings
-        if self._followers is not None:
-            self._followers.stop()
+        before, self._settings = self._settings, settings
+        is_same = (before.alerts, before.logs) == (settings.alerts, settings.logs)
+        if self._followers is not None and not is_same:
             self._followers.start(settings)
 
     def stop(self) -> None:

@@ -31,7 +31,10 @@ class Followers:
         self._tails: list[Tail] = []
 
     def start(self, settings: Settings) -> None:
-        """Follow as ``settings`` say."""
+        """Follow as ``settings`` say; who followed before hands over, and nobody waits for that."""
+        before, self._tails = self._tails, []
+        for tail in before:
+            tail.end()
         if Place(settings.store.url).is_memory:
             return
 
@@ -44,7 +47,7 @@ class Followers:
             for follower in followers_of(settings, self._note)
         ]
         for tail in self._tails:
-            tail.start()
+            tail.start(before)
 
     def tell(self, happening: Happening) -> None:
         """Hand over what could not be stored."""

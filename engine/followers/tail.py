@@ -31,6 +31,9 @@ one of the keeper's own.
 """
 
 STOP_S = 1.0
+HANDOVER_S = 60.0
+"""How long a new tail waits for the one before it: a command may be in the middle of something."""
+
 UNSTORED_MAX = 100
 DECISIONS_MAX = 256
 
@@ -67,30 +70,40 @@ class Tail:
         self._unstored: deque[Happening] = deque(maxlen=UNSTORED_MAX)
         self._ending = Event()
         self._deadline_s: float | None = None
-        self._taken_to = follower.cursor()
-        self._begin = self._taken_to or 0
+        self._taken_to: int | None = None
+        self._begin = 0
         self._recent: deque[int] = deque(maxlen=4 * BACK)
         self._decisions: dict[int, str] = {}
         self._reader: ReadStore | None = None
         self._is_failing = False
+        self._before: tuple[Tail, ...] = ()
         self._thread = Thread(target=self._follow, name="follower", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, after: Sequence[Tail] = ()) -> None:
+        """Begin as soon as the tails ``after`` have ended: their cursors are ours."""
+        self._before = tuple(after)
         self._thread.start()
 
     def tell(self, happening: Happening) -> None:
         """Hand over what could not be stored; from any thread, never waits."""
         self._unstored.append(happening)
 
+    def end(self) -> None:
+        """Ask it to end, and wait for nothing."""
+        self._deadline_s = time.monotonic() + STOP_S
+        self._ending.set()
+
     def stop(self, wait_s: float = STOP_S) -> None:
         """End; a follower in the middle of something is not waited for longer than ``wait_s``."""
-        self._deadline_s = time.monotonic() + wait_s
-        self._ending.set()
+        self.end()
         if self._thread.ident is not None:
             self._thread.join(wait_s)
 
     def _follow(self) -> None:
+        for tail in self._before:
+            tail.stop(HANDOVER_S)
+        self._taken_to = self._follower.cursor()
+        self._begin = self._taken_to or 0
         more = False
         is_last = False
         while not is_last:

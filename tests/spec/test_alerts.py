@@ -286,6 +286,29 @@ def test_stopping_does_not_wait_for_a_hanging_command(tmp_path: Path, store: Sto
     assert time.monotonic() - started_s < 2
 
 
+def test_a_reload_beside_a_hanging_command_waits_for_nothing(tmp_path: Path, store: Store) -> None:
+    """It happens between two ticks; the new command takes over when the old one has ended."""
+    slow = f"touch '{tmp_path}/began'; sleep 2; cat >> '{tmp_path}/slow'"
+    old = a_tail(tmp_path, Desk(tmp_path, ("sh", "-c", slow)), [])
+    desk = Desk(tmp_path, writing(tmp_path))
+    store.note(NOW, "seen", "a", "first", data={"alarm": "raised"})
+    old.start()
+    until((tmp_path / "began").exists, "the command began")
+    started_s = time.monotonic()
+
+    old.end()
+    new = a_tail(tmp_path, desk, [])
+    new.start(after=(old,))
+    took_s = time.monotonic() - started_s
+    store.note(NOW + 1, "seen", "b", "second", data={"alarm": "raised"})
+    until(lambda: len(desk.told()) == 1, "the second was told")
+    new.stop()
+
+    assert took_s < 1
+    assert [one["reason"] for one in desk.told()] == ["b"]
+    assert json.loads((tmp_path / "slow").read_text())["reason"] == "a"
+
+
 def alive(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and ") Z" not in stat.read_text()
