@@ -2,16 +2,20 @@
 
 Pre-allocated, so that a full disk does not stop it; every record is synced before ``append``
 returns and carries its length and checksum, so a torn last record is recognised. Records are
-merged once, in order: the store remembers the digest of each it has taken.
+merged once, in order: the store remembers the digest of each it has taken. A keeper that was
+stopped and its successor on the same host may have the same file open: each looks at what the
+other left before it writes, and never waits for the other.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +59,14 @@ class Spool:
     @property
     def is_empty(self) -> bool:
         """Return whether no record waits to be merged."""
-        return self._end == 0
+        return self._length_at(0) == 0
 
     def append(self, kind: str, data: dict[str, Any]) -> None:
         """Write one record and see it on the disk; raises ``StoreUnavailable`` when it is not."""
+        with self._alone():
+            self._append(kind, data)
+
+    def _append(self, kind: str, data: dict[str, Any]) -> None:
         number = self._number + 1
         text = canonical.json_text({"number": number, "kind": kind, "data": data})
         body = text.encode()
@@ -87,13 +95,14 @@ class Spool:
         was taken already is recognised by its digest.
         """
         count = 0
-        for record in self.records():
-            take(record)
-            count += 1
-        if count:
-            os.pwrite(self._descriptor, _HEAD.pack(0, 0), 0)
-            os.fdatasync(self._descriptor)
-            self._end = 0
+        with self._alone():
+            for record in self.records():
+                take(record)
+                count += 1
+            if count:
+                os.pwrite(self._descriptor, _HEAD.pack(0, 0), 0)
+                os.fdatasync(self._descriptor)
+                self._end = 0
         return count
 
     def close(self) -> None:
@@ -101,6 +110,35 @@ class Spool:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from writing meanwhile, and know what they wrote before.
+
+        Raises ``StoreUnavailable`` at once while another process is in the middle of it, which it
+        may be for ever if it was stopped there.
+        """
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"spool {self.path}: another process is writing it",
+                place=str(self.path),
+                remedy="end the other keeper, or give each its own store.spool",
+            ) from error
+        try:
+            if self._length_at(self._end) or (self._end and not self._length_at(0)):
+                self._end = 0
+                for record, end in self._scan():
+                    self._number, self._end = max(self._number, record.number), end
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _length_at(self, at: int) -> int:
+        """Return the length of the record that begins there, 0 when none does."""
+        head = os.pread(self._descriptor, _HEAD.size, at)
+        return 0 if len(head) < _HEAD.size else int(_HEAD.unpack(head)[0])
 
     def _scan(self) -> Iterator[tuple[SpoolRecord, int]]:
         at = 0

@@ -90,3 +90,33 @@ def test_what_was_spooled_is_in_the_store_once(shelter: Shelter, tmp_path: Path)
     assert store.recall().orders == (*ledger.orders, stop)
     events = ReadStore.beside(store.desk).events(kinds=("intent",))
     assert [e["reason"] for e in events].count("spooled") == 1
+
+
+def test_two_processes_may_have_the_same_file_open(tmp_path: Path) -> None:
+    """A keeper that was stopped, and its successor on the same host: nothing is overwritten."""
+    path = tmp_path / "spool"
+    frozen, successor = Spool(path, size=4096), Spool(path, size=4096)
+    frozen.append("event", {"n": 1})
+    successor.append("event", {"n": 2})
+    frozen.append("event", {"n": 3})
+    taken: list[int] = []
+
+    assert not successor.is_empty
+    assert successor.merge(lambda record: taken.append(record.data["n"])) == 3
+    assert frozen.is_empty
+    frozen.append("event", {"n": 4})
+    successor.merge(lambda record: taken.append(record.data["n"]))
+
+    assert taken == [1, 2, 3, 4]
+
+
+def test_a_process_stopped_in_the_middle_of_writing_is_not_waited_for(tmp_path: Path) -> None:
+    """RULES G5: protection does not wait; then memory has to do."""
+    path = tmp_path / "spool"
+    stopped, successor = Spool(path, size=4096), Spool(path, size=4096)
+
+    with stopped._alone(), pytest.raises(StoreUnavailable, match="another process is writing"):
+        successor.append("event", {"n": 1})
+
+    successor.append("event", {"n": 2})
+    assert [r.data["n"] for r in stopped.records()] == [2]

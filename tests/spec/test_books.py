@@ -24,6 +24,8 @@ from engine.domain.position import LevelState
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Rights
 from engine.leasehold import Tenure
+from engine.store.connect import Desk as StoreDesk
+from engine.store.lease import Lease
 from engine.store.reading import ReadStore
 from engine.store.spool import Spool
 from engine.store.store import Store
@@ -51,7 +53,12 @@ class FailingStore(Store):
 
     is_gone = False
 
+    def __init__(self, desk: StoreDesk) -> None:
+        super().__init__(desk)
+        self.tries: list[bool] = []
+
     def reopen(self, **how: Any) -> None:
+        self.tries.append(self.is_gone)
         try:
             self._reach()
         except StoreUnavailable as error:
@@ -305,6 +312,111 @@ def test_without_a_spool_memory_alone_brings_everything_back(tmp_path: Path) -> 
 
     assert (desk.books.recall(), desk.store.recall()) == (ledger, ledger)
     desk.store.close()
+
+
+@pytest.mark.parametrize("has_spool", [True, False], ids=["spooled", "in memory only"])
+def test_a_gap_is_recorded_when_it_can_be(tmp_path: Path, has_spool: bool) -> None:
+    """RULES B5: how long nothing could be written, and how much of it no spool has either."""
+    desk = Desk(tmp_path, has_spool=has_spool)
+    desk.write(an_open_ledger())
+    desk.store.is_gone = True
+    desk.write(with_stop(desk.books.recall()))
+    desk.end_tick()
+    desk.store.is_gone = False
+    desk.end_tick()
+
+    (gap,) = (
+        e
+        for e in ReadStore.beside(desk.store.desk).events(kinds=("seen",))
+        if e["reason"] == "store_gap"
+    )
+
+    assert f"out of reach for {RETRY_MAX_MS / 1000:.1f} s" in str(gap["text"])
+    assert ("in memory only" in str(gap["text"])) is not has_spool
+    desk.store.close()
+
+
+def test_a_failed_store_is_tried_again_at_growing_distances(desk: Desk) -> None:
+    """RULES G5: each try may cost its wait; it comes after the requests, and not in every tick."""
+    desk.store.is_gone = True
+    desk.write(desk.books.recall())
+    tried: list[int] = []
+    began_ms = desk.now_ms
+
+    for now_ms in range(began_ms, began_ms + 40_000, 250):
+        before = len(desk.store.tries)
+        desk.books.try_to_return(now_ms, lambda _: Tenure(Rights.LEASED, 1))
+        tried += [now_ms - began_ms] * (len(desk.store.tries) - before)
+
+    assert tried == [0, 1_000, 3_000, 7_000, 15_000, 25_000, 35_000]
+
+
+def test_a_keeper_that_began_without_its_store_adds_to_it_and_replaces_nothing(desk: Desk) -> None:
+    """RULES G5, B4: what the exchange alone could tell is less than what the old rows say."""
+    known = desk.store.recall()
+    desk.store.shut(StoreUnavailable("not opened yet"))
+    fresh = Books(desk.store, desk.notes.append, desk.spool)
+    sent = replace(a_stop(LEVEL, revision=2, status=OrderStatus.WORKING), intended_ms=3_000)
+    found = replace(a_floor(), is_adopted=True)
+    level = a_level(LEVEL, 2, LevelState.PROPOSED, settled_ms=None)
+    imported = replace(known, life=None, orders=(sent, found), levels=(level,), past=())
+    assert fresh.recall() == Ledger()
+    fresh.record_intent(4_000, Ledger(), a_situation(imported, 4_000), (), Plan(imported))
+
+    fresh.try_to_return(5_000, lambda _: Tenure(Rights.LEASED, 2))
+    after = fresh.recall()
+
+    assert after.life == known.life
+    assert after.past == known.past
+    assert {o.id for o in after.orders} == {o.id for o in known.orders} | {sent.id}
+    assert after.levels[-1].level == d(LEVEL)
+
+
+@pytest.mark.parametrize("how", ["no rights", "lease lost"])
+def test_another_keepers_books_are_not_written(desk: Desk, how: str) -> None:
+    """RULES G4: nothing is sent, nothing is written, and nothing goes into the spool."""
+    known = desk.store.recall()
+    ledger = with_stop(known)
+    rights = Rights.NONE if how == "no rights" else Rights.LEASED
+    if how == "lease lost":
+        Lease.claim(desk.store, 1_000, ttl_ms=1_000, grace_ms=0)
+        other = Store.open(f"sqlite:///{desk.folder}/keeper.db", account="spec", symbol="BTCUSDT")
+        Lease.claim(other, 2_000, ttl_ms=1_000, grace_ms=0)
+        other.close()
+    plan = Plan(ledger, actions=(a_place(ledger.orders[-1]), a_cancel(an_entry())))
+
+    refused = desk.books.record_intent(
+        5_000, known, a_situation(ledger, 5_000, rights=rights), (), plan
+    )
+    desk.books.record_outcomes(5_100, ledger, replace(ledger, orders=()), ())
+
+    assert refused == {ledger.orders[-1].id, an_entry().id}
+    assert desk.store.recall() == known
+    assert (desk.spooled, desk.books.is_writable) == (0, True)
+
+
+def test_books_somebody_else_kept_meanwhile_are_read_anew(desk: Desk) -> None:
+    """RULES G4: a lease that is taken again begins like a new process."""
+    desk.store.is_gone = True
+    desk.write(with_stop(desk.books.recall()))
+    desk.store.is_gone = False
+    desk.store.reopen()
+
+    desk.books.forget()
+
+    assert desk.books.is_writable
+    assert [o.id for o in desk.books.recall().orders][:1] == [an_open_ledger().orders[0].id]
+
+
+def test_without_the_lease_the_store_stays_away(desk: Desk) -> None:
+    """RULES G4: it can be written again, but not by us."""
+    desk.store.is_gone = True
+    desk.write(desk.books.recall())
+    desk.store.is_gone = False
+
+    desk.end_tick(rights=Rights.NONE)
+
+    assert not desk.books.is_writable
 
 
 def test_the_roles_spoken_of_are_all_there_are() -> None:
