@@ -15,15 +15,19 @@ from engine.reconcile.whose import until_flat
 
 
 def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[Fill, ...]]:
-    """Return the ledger with new fills named and counted, and those fills."""
+    """Return the ledger with new fills named and counted, and those fills.
+
+    What an order of this life executed belongs to it whatever its stamp: exchange time as we know
+    it may run ahead, and the entry may fill within a moment of arming.
+    """
     names = _names(ledger, observation)
     known = {fill.fill_id: fill for fill in ledger.fills}
     since_ms = ledger.life.armed_ms if ledger.life is not None else observation.now_ms
     told = () if observation.fills is None else observation.fills.value
     fresh = [
-        _named(fill, names)
-        for fill in {fill.fill_id: fill for fill in told}.values()
-        if fill.fill_id not in known and fill.at_ms >= since_ms
+        fill
+        for fill in (_named(f, names) for f in {f.fill_id: f for f in told}.values())
+        if fill.fill_id not in known and (fill.at_ms >= since_ms or _is_of_life(ledger, fill))
     ]
     named = tuple(_named(fill, names) for fill in ledger.fills)
     fills = tuple(sorted((*named, *fresh), key=lambda f: (f.at_ms, int(f.fill_id))))
@@ -34,6 +38,11 @@ def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[
     last_ms = max((f.at_ms for f in fills), default=ledger.last_fill_ms)
     ledger = replace(ledger, fills=fills, last_fill_ms=max(ledger.last_fill_ms, last_ms))
     return _count(ledger), tuple(fresh)
+
+
+def _is_of_life(ledger: Ledger, fill: Fill) -> bool:
+    own_id = fill.own_id
+    return own_id is not None and any(o.id == own_id for o in ledger.of_life())
 
 
 def has_untold_trades(ledger: Ledger) -> bool:

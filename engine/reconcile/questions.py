@@ -15,7 +15,8 @@ from engine.domain.terms import Book
 from engine.reconcile.fills import has_untold_trades, sum_of
 
 TRADES_OVERLAP_MS = 60_000
-"""Trades are asked from a little before the last known one: times are the exchange's own."""
+"""Trades are asked from a little before the last known one: times are the exchange's own, and
+ours may run ahead of them."""
 
 TOLD_WITHIN_MS = 60_000
 """How long after a close its trades are asked for before the record is final without them."""
@@ -52,7 +53,7 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
         o.cancel_sent_ms is not None for o in missing
     )
     if ledger.life is not None and not is_explained:
-        since_ms = max(ledger.life.armed_ms, ledger.last_fill_ms - TRADES_OVERLAP_MS)
+        since_ms = max(ledger.life.armed_ms, ledger.last_fill_ms) - TRADES_OVERLAP_MS
         asked.append(Question(Topic.FILLS, since_ms=since_ms))
     asked += [
         Question(Topic.ORDER, client_id=str(o.id), book=o.terms.book) for o in (*missing, *moved)

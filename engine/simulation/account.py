@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 ZERO = Decimal(0)
+ANY = -1
+"""A leverage that somebody else has set."""
+
 Entry = Mapping[str, object]
 
 
@@ -21,9 +24,13 @@ class Account:
         self._wallets: list[Decimal] = []
         self._flows: list[Decimal] = []
         flows = ZERO
+        hand: Entry = {}
         for entry in entries:
+            if entry["kind"] == "hand":
+                hand = entry
             if entry["kind"] == "config":
-                self._configured(entry)
+                by_hand = hand.get("do") == entry["what"] and hand["at_ms"] == entry["at_ms"]
+                self._configured(entry, by_hand=by_hand)
             if entry["kind"] == "income" and entry.get("cause") == "TRANSFER":
                 flows += Decimal(str(entry["amount"]))
             if "wallet" in entry:
@@ -31,8 +38,12 @@ class Account:
                 self._wallets.append(Decimal(str(entry["wallet"])))
                 self._flows.append(flows)
 
-    def _configured(self, entry: Entry) -> None:
+    def _configured(self, entry: Entry, *, by_hand: bool) -> None:
+        """Note a setting; what another hand changed is nobody's answer for an entry under way."""
         _, leverage, margin = self._settings[-1]
+        if by_hand:
+            self._settings.append((int(str(entry["n"])), ANY, margin))
+            return
         if entry["what"] == "leverage":
             leverage = int(str(entry["leverage"]))
         if entry["what"] == "margin_type":
@@ -40,7 +51,10 @@ class Account:
         self._settings.append((int(str(entry["n"])), leverage, margin))
 
     def settings_at(self, n: int) -> tuple[int | None, str | None]:
-        """Return leverage and margin type before log entry ``n``; None: never set."""
+        """Return leverage (``ANY``: somebody else's) and margin type before log entry ``n``.
+
+        None: never set.
+        """
         index = bisect_left(self._settings, n, key=lambda one: one[0]) - 1
         _, leverage, margin = self._settings[max(index, 0)]
         return leverage, margin

@@ -19,6 +19,7 @@ from engine.domain.terms import Phase
 from engine.simulation.checkers import STOPS, Finding, History, Window, naked_windows
 from engine.simulation.cover import Picture
 from engine.simulation.log import Changed, Event, Filled
+from engine.simulation.refused import Refusals
 from engine.simulation.requests import Rhythm, Span
 
 NO_CAUSE = "none"
@@ -28,6 +29,9 @@ STOP_FAILED = "stop_failed"
 NO_STOP_WHILE_FLAT = "no_stop_while_flat"
 FOREIGN = "foreign_position"
 STOP_REFUSED = "stop_refused"
+MANUAL_ADD = "manual_add"
+REFUSED_FORMS = 3
+"""So many stops in a row without a good answer: primary, floor, and one more of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +113,36 @@ class Naked:
 
 
 def naked_with_causes(
-    history: History, pace: Pace, imposed: Sequence[Span] = (), *, needs_armed: bool = True
+    history: History, pace: Pace, imposed: Sequence[Span] = (), refusals: Refusals | None = None
 ) -> tuple[Naked, ...]:
     """Return every uncovered stretch with its cause and its bound.
 
     ``imposed`` is when the keeper was dead or the exchange out of its reach: as long as the bound
-    has not passed, such a time moves its end to one look after it. ``needs_armed`` is False where
-    the account takes no stop while flat (RULES E9).
+    has not passed, such a time moves its end to one look after it. ``refusals`` tells which stops
+    the exchange did not take.
     """
     pictures = history.pictures()
     found: list[Naked] = []
     for window in naked_windows(history):
         first = next(p for p in pictures if p.at_ms == window.from_ms and p.naked_quantity > 0)
         cause = _cause(pictures, first)
-        if cause == NO_CAUSE and not needs_armed and _is_first_fill(first):
-            cause = NO_STOP_WHILE_FLAT
+        if cause == NO_CAUSE and refusals is not None:
+            cause = _by_refusal(pictures, first, refusals)
         bound_ms = pace.of(cause, window.from_ms)
         shared_ms = 0
         if cause != NO_CAUSE:
             bound_ms += _grew_for_ms(pictures, window, pace)
+            if refusals is not None and _is_refused(window, refusals):
+                bound_ms = max(bound_ms, pace.of(STOP_REFUSED, window.from_ms))
             bound_ms = _extended(window.from_ms, bound_ms, imposed, pace)
             shared_ms = _shared_ms(window, imposed)
         found.append(Naked(window, cause, bound_ms, state_of(first), shared_ms))
     return tuple(found)
+
+
+def _is_refused(window: Window, refusals: Refusals) -> bool:
+    """Return whether the exchange took none of several stops, in whatever form (F11)."""
+    return refusals.in_a_row(window.from_ms, window.until_ms) >= REFUSED_FORMS
 
 
 def _extended(from_ms: int, bound_ms: int, imposed: Sequence[Span], pace: Pace) -> int:
@@ -182,9 +193,26 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
     return min(grew_ms - window.from_ms, pace.of("look", window.from_ms))
 
 
-def _is_first_fill(first: Picture) -> bool:
-    own = first.cause.own_id if isinstance(first.cause, Filled) else None
-    return own is not None and own.role is OrderRole.ENTRY
+def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals) -> str:
+    """Return what a refused stop explains: a fill in fallback mode, an add beside no floor."""
+    filled = first.cause
+    if not isinstance(filled, Filled):
+        return NO_CAUSE
+    own = filled.own_id
+    if own is not None:
+        is_entry = own.role is OrderRole.ENTRY
+        return NO_STOP_WHILE_FLAT if is_entry and refusals.while_flat(filled.at_ms) else NO_CAUSE
+    life = max((its.generation for o in first.own() if (its := o.own_id) is not None), default=0)
+    removed = any(
+        isinstance(p.cause, Changed)
+        and p.cause.by == "hand"
+        and (gone := ClientOrderId.parse(p.cause.client_id)) is not None
+        and gone.role is OrderRole.STOP_FLOOR
+        and gone.generation == life
+        for p in pictures
+        if p.at_ms <= first.at_ms
+    )
+    return MANUAL_ADD if removed or refusals.of_floor(life, filled.at_ms) else NO_CAUSE
 
 
 def _cause(pictures: Iterable[Picture], first: Picture) -> str:

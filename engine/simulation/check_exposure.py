@@ -54,6 +54,8 @@ def _too_large(entry: Placed, inbox: Inbox | None) -> Iterator[Finding]:
     own = entry.own_id
     if own is None or inbox is None or entry.price is None or entry.quantity is None:
         return
+    if own.revision > 1:
+        return  # a chase: its price is another, its quantity what the first one's was
     given = inbox.named(own.decision_hash, entry.at_ms)
     cost = entry.quantity * entry.price
     if given is not None and cost > given.size:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from engine.domain.identity import OrderRole
 from engine.domain.limits import Limits
 from engine.domain.numbers import plain
-from engine.simulation.account import Account
+from engine.simulation.account import ANY, Account
 from engine.simulation.checkers import Finding, History, Judgement
 from engine.simulation.cover import ZERO, Picture
 from engine.simulation.given import Given, Inbox
@@ -30,7 +30,11 @@ STOPPED = ("stop", "emergency", "forced")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One entry with everything it is judged by; ``is_first`` in its life."""
+    """One entry with everything it is judged by; ``is_first`` in its life.
+
+    ``papers`` are the documents whose prices it may have: its own, and of a chase every one of its
+    side since the life began, for a newer one may have moved zone and targets (D3).
+    """
 
     entry: Placed
     sign: int
@@ -39,6 +43,7 @@ class Case:
     generation: int
     is_first: bool
     picture: Picture
+    papers: Sequence[Given]
     lives: Sequence[Opened]
     account: Account
     inbox: Inbox
@@ -55,7 +60,7 @@ def gates(
     """Judge every entry accepted; ``slack_ms`` is how old what the keeper knew may have been."""
     findings: list[Finding] = []
     lives = opened_lives(history)
-    seen: set[int] = set()
+    begun: dict[int, int] = {}
     checked = 0
     for picture in history.pictures():
         event = picture.cause
@@ -71,10 +76,12 @@ def gates(
             findings.append(Finding(event.at_ms, text))
             continue
         sign = 1 if event.side == "BUY" else -1
-        is_first = own.generation not in seen
-        seen.add(own.generation)
+        is_first = own.generation not in begun
+        from_ms = begun.setdefault(own.generation, event.at_ms) - slack_ms
+        later = [] if is_first else inbox.between(from_ms, event.at_ms)
+        papers = [given, *(other for other in later if other.sign == sign)]
         case = Case(
-            event, sign, event.price, given, own.generation, is_first, picture,
+            event, sign, event.price, given, own.generation, is_first, picture, papers,
             lives, account, inbox, limits, slack_ms,
         )  # fmt: skip
         findings += _refused(case)
@@ -96,7 +103,7 @@ def _side(case: Case) -> str | None:
 
 def _price_in_zone(case: Case) -> str | None:
     low, high = case.given.zone_low, case.given.zone_high
-    if low <= case.price <= high:
+    if any(paper.zone_low <= case.price <= paper.zone_high for paper in case.papers):
         return None
     return f"{plain(case.price)} outside {plain(low)}..{plain(high)}"
 
@@ -124,7 +131,8 @@ def _stop_and_reward(case: Case) -> str | None:
 
 
 def _target(case: Case) -> Decimal:
-    return case.given.tp1
+    """Return the target farthest away: what the reward may be measured to at most."""
+    return max((paper.tp1 for paper in case.papers), key=lambda tp1: tp1 * case.sign)
 
 
 def _notional(case: Case) -> str | None:
@@ -170,7 +178,7 @@ def _not_against(case: Case) -> str | None:
 
 def _settings(case: Case) -> str | None:
     leverage, margin = case.account.settings_at(case.entry.n)
-    if leverage != case.given.leverage:
+    if leverage not in (case.given.leverage, ANY):
         return f"leverage stands at {leverage}, not {case.given.leverage}"
     wanted = "ISOLATED" if case.limits.is_isolated else "CROSSED"
     return None if margin in (wanted, None) else f"margin type is {margin}"

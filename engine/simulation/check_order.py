@@ -6,7 +6,7 @@ may break every one of them and never be naked, until the one time a fill falls 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -27,12 +27,16 @@ _GONE = ("CANCELED", "CANCELLED")
 
 
 def protection_first(
-    history: History, requests: Sequence[Request], *, look_ms: int, needs_armed: bool = True
+    history: History,
+    requests: Sequence[Request],
+    *,
+    look_ms: int,
+    takes_none: Callable[[int], bool] = lambda _: False,
 ) -> Judgement:
     """Judge every entry placed, every target placed, and every own stop cancelled by request.
 
-    ``look_ms`` is how long the keeper may not have seen yet what happened; ``needs_armed`` is
-    False where the account takes no stop while flat (RULES E9).
+    ``look_ms`` is how long the keeper may not have seen yet what happened; ``takes_none`` tells
+    whether the account was known at a moment to take no stop while flat (RULES E9).
     """
     findings: list[Finding] = []
     checked = 0
@@ -42,7 +46,7 @@ def protection_first(
         event = picture.cause
         if isinstance(event, Placed) and (own := event.own_id) is not None:
             checked += 1
-            if own.role is OrderRole.ENTRY and needs_armed:
+            if own.role is OrderRole.ENTRY and not takes_none(event.at_ms):
                 slack_ms = LATE_MS if event.client_id in late else 0
                 findings += _unarmed(pictures, index, event, slack_ms)
             if own.role is OrderRole.ENTRY or own.role.is_target:

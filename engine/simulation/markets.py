@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
 
 from engine.domain.numbers import ZERO
 from engine.venue.feeds.walk import walk_feed
@@ -17,12 +18,33 @@ MARK_LAG = 4
 """A gap reaches the mark price over about this many points."""
 
 
+class Which(StrEnum):
+    """Which price a gap moves."""
+
+    BOTH = "both"
+    LAST = "last"
+    MARK = "mark"
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A jump of the price by ``share`` of it, at ``at_ms`` after the start."""
+    """A jump of the price by ``share`` of it, at ``at_ms`` after the start.
+
+    It stays, or with ``lasts_ms`` is taken back after so long: a crash with its recovery, a wick,
+    or two prices that stand apart.
+    """
 
     at_ms: int
     share: Decimal
+    lasts_ms: int | None = None
+    of: Which = Which.BOTH
+
+    def shift_at(self, passed_ms: int, price: Decimal, of: Which) -> Decimal:
+        """Return by how much it moves that price now, when it is to be taken back."""
+        if self.lasts_ms is None or self.of not in (Which.BOTH, of):
+            return ZERO
+        is_on = self.at_ms <= passed_ms < self.at_ms + self.lasts_ms
+        return price * self.share if is_on else ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +75,8 @@ class Market:
     def feed(self, start_ms: int) -> Iterator[PricePoint]:
         """Yield a point a second from ``start_ms`` on; the last one's price stands afterwards."""
         origin, mark_shift, shift = self.start_price, ZERO, ZERO
-        gaps = list(self.gaps)
+        gaps = sorted((g for g in self.gaps if g.lasts_ms is None), key=lambda gap: gap.at_ms)
+        passing = [g for g in self.gaps if g.lasts_ms is not None]
         for point in walk_feed(
             self.walk, seed=self.seed, start_price=origin, start_ms=start_ms, tick_size=TICK
         ):
@@ -66,9 +89,10 @@ class Market:
                 shift += last * gaps.pop(0).share
             mark_shift += (shift - mark_shift) / MARK_LAG
             mark = origin + ((point.mark or point.last) - origin) * self.stretch
-            yield replace(
-                point, last=_on(last + shift, TICK), mark=_on(mark + mark_shift, MARK_TICK)
-            )
+            last, mark = last + shift, mark + mark_shift
+            last += sum((g.shift_at(passed_ms, last, Which.LAST) for g in passing), ZERO)
+            mark += sum((g.shift_at(passed_ms, mark, Which.MARK) for g in passing), ZERO)
+            yield replace(point, last=_on(last, TICK), mark=_on(mark, MARK_TICK))
 
 
 def _on(price: Decimal, grid: Decimal) -> Decimal:

@@ -34,6 +34,7 @@ class Request:
     weight: int
     fault: str
     retry_after_s: int | None
+    code: int | None = None
 
     @property
     def own_id(self) -> ClientOrderId | None:
@@ -67,6 +68,7 @@ def read_requests(entries: Iterable[Entry]) -> list[Request]:
             weight=_int(e["weight_1m"]),
             fault=str(e.get("fault") or ""),
             retry_after_s=None if (s := e.get("retry_after_s")) is None else _int(s),
+            code=None if (c := e.get("code")) is None else _int(c),
         )
         for e in entries
         if e["kind"] == "request"

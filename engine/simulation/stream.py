@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from engine.exchange.binance.ear import Ear
 from engine.exchange.binance.stream import BACK_FIRST_S, BACK_MAX_S, KEY_CHECK_S, STEADY_S
-from engine.exchange.port import Heard
+from engine.exchange.port import Gate, Heard
 from engine.venue.outbox import SOCKETS
 from engine.venue.values import Push, Reply, Transport
 
@@ -48,6 +48,7 @@ class WorldStream(ABC, Generic[What]):
         self._check_ms = FAR_MS
         self._retry_ms = now_ms()
         self._back_ms = _BACK_FIRST_MS
+        self.gate: Gate | None = None  # the keeper's own: one silence for all its requests
 
     @property
     @abstractmethod
@@ -189,8 +190,12 @@ class PushStream(WorldStream[Push]):
         return self._ear.lost(reason)
 
     def _asked(self, verb: str) -> str | None:
-        """Return the listen key the venue answers with, None for any other answer."""
+        """Return the listen key the venue answers with, None for any other answer, or silence."""
+        if self.gate is not None and self.gate.is_blocked():
+            return None
         reply = self._request(verb, LISTEN_KEY)
+        if self.gate is not None and (pause_s := reply.headers.get("Retry-After")) is not None:
+            self.gate.block(int(pause_s) * 1000)
         if reply.transport is not Transport.DELIVERED or reply.status != 200:
             return None
         try:

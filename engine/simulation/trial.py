@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.domain.condition import Command
-from engine.domain.identity import OrderRole
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.read.documents import Document, level_document
 from engine.read.trades import confirmed, trade_documents
 from engine.simulation.account import Account
@@ -91,7 +91,15 @@ def run_trial(drawn: Drawn) -> Trial:
     venue.feed_from(drawn.market.feed(START_MS))
     with TemporaryDirectory(prefix="keeper-trial-") as folder:
         inbox = Path(folder)
-        world = World(venue, inbox, drawn.limits, start_ms=START_MS, latency_ms=drawn.latency_ms)
+        world = World(
+            venue,
+            inbox,
+            drawn.limits,
+            start_ms=START_MS,
+            interval_ms=drawn.interval_ms,
+            latency_ms=drawn.latency_ms,
+            streams=drawn.streams,
+        )
         try:
             return _Course(drawn, world, inbox).run()
         finally:
@@ -149,6 +157,7 @@ class _Course:
         venue = world.venue
         rest = [o.client_id for o in venue.book.open.values()]
         rest += [o.client_id for o in venue.algo.open.values()]
+        rest = [name for name in rest if ClientOrderId.parse(name) is not None]
         held = [p.quantity for p in venue.house.account.positions.values() if p.quantity]
         if rest or held:
             text = f"after flatten: position {held or 0}, orders {', '.join(sorted(rest)) or 0}"
@@ -185,7 +194,6 @@ class _Course:
                 self._flatten_ms,
             ),
             [rose_ms for _, rose_ms in self._play.absences],
-            needs_armed=self._drawn.venue.switches.stop_while_flat == "accepted",
         )
         violations, naked = judge(evidence)
         states = States(history)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.simulation.play import Calm, Fault, Hand, Happening, Kill
+from engine.simulation.play import Appear, Calm, Compose, Fault, Hand, Happening, Kill
+from engine.simulation.world import World
 
 Happenings = list[tuple[int, Happening]]
 
@@ -25,7 +26,7 @@ def broken_requests(chance: Random, length_ms: int) -> Happenings:
     """Draw broken requests, and deaths at any call, in the first four fifths of the time."""
     lasting_ms = _lasting_ms(length_ms)
     found: Happenings = [(lasting_ms, Calm())]
-    count = chance.randint(3, 14)
+    count = chance.randint(2, 10)
     found += [(chance.randrange(lasting_ms), Fault(_fault(chance))) for _ in range(count)]
     for _ in range(chance.choice((0, 1, 2, 3))):
         kill = Kill(
@@ -48,8 +49,13 @@ REQUEST_FAULTS = (
     "http_503_internal",
     "throttled",
     "garbage_body",
+    "code_in_200",
+    "error",
     "slow",
 )
+ERRORS = (-1000, -1001, -1006, -1007, -1008, -1021, -2010, -2013, -2019, -4028, -5021)
+"""One of each class: broken inside, unknown, overloaded, clock, refused, a code nobody knows."""
+
 _MATCHES: tuple[dict[str, str], ...] = (
     {},
     {"verb": "POST"},
@@ -72,6 +78,8 @@ def _fault(chance: Random) -> dict[str, object]:
     }
     if fault["kind"] == "slow":
         fault["delay_ms"] = chance.choice((300, 1_500, 4_000))
+    if fault["kind"] in ("error", "code_in_200"):
+        fault["code"] = chance.choice(ERRORS)
     return fault
 
 
@@ -80,10 +88,10 @@ def lies(chance: Random, length_ms: int) -> Happenings:
     lasting_ms = _lasting_ms(length_ms)
     found: Happenings = [(lasting_ms, Calm())]
     for _ in range(chance.randint(0, 4)):
-        kind = chance.choice(("list_forgets", "lookup_not_found", "position_lag", "fill_lag"))
+        kind = chance.choice(LIES)
         fault: dict[str, object] = {
             "kind": kind,
-            "duration_s": chance.choice((2, 5, 15)),
+            "duration_s": chance.choice((2, 5, 9)),
             "probability": chance.choice((0.3, 1)),
         }
         if kind.endswith("_lag"):
@@ -92,6 +100,15 @@ def lies(chance: Random, length_ms: int) -> Happenings:
             fault["match"] = {"role": chance.choice(("entry", "stop_primary", "stop_floor", "tp1"))}
         found.append((chance.randrange(lasting_ms), Fault(fault)))
     return found
+
+
+LIES = (
+    "list_forgets",
+    "lookup_not_found",
+    "position_lag",
+    "fill_lag",
+    "cancel_not_found",
+)
 
 
 def refusals(chance: Random, length_ms: int) -> Happenings:
@@ -107,6 +124,8 @@ def refusals(chance: Random, length_ms: int) -> Happenings:
             fault["code"] = chance.choice((-2022, -1000, -4045, -2021))
         if fault["kind"] == "rate_limited":
             fault |= {"retry_after_s": chance.choice((1, 5)), "times": 1}
+        if fault["kind"] == "banned":
+            fault |= {"ban_s": chance.choice((10, 30)), "times": 1}
         found.append((chance.randrange(lasting_ms), Fault(fault)))
     return found
 
@@ -118,21 +137,120 @@ REFUSALS = (
     "child_partial",
     "executed_late",
     "rate_limited",
+    "banned",
 )
 
 
 def other_hands(chance: Random, length_ms: int) -> Happenings:
-    """Draw somebody who cancels our orders, adds, cuts or closes."""
+    """Draw somebody who cancels our orders, has his own, adds, cuts, closes or moves money."""
     found: Happenings = []
     for _ in range(chance.choice((0, 0, 1, 2))):
-        hand: dict[str, object] = {"do": chance.choice(("cancel", "cancel", "market", "close"))}
-        if hand["do"] == "cancel":
-            roles = ("stop_primary", "stop_floor", "entry", "tp1", "tp2")
-            hand["role"] = chance.choice(roles)
-        if hand["do"] == "market":
-            hand |= {"side": chance.choice(("buy", "sell")), "quantity": "0.002"}
-        found.append((chance.randrange(_lasting_ms(length_ms)), Hand(hand)))
+        found.append((chance.randrange(_lasting_ms(length_ms)), Hand(_hand(chance))))
     return found
+
+
+def _hand(chance: Random) -> dict[str, object]:
+    match chance.choice(HANDS):
+        case "cancel":
+            roles = ("stop_primary", "stop_floor", "entry", "tp1", "tp2")
+            return {"do": "cancel", "role": chance.choice(roles)}
+        case "market":
+            return {"do": "market", "side": chance.choice(("buy", "sell")), "quantity": "0.002"}
+        case "stop":
+            # Far away, in the way of nothing, and not ours to touch.
+            return {"do": "stop", "side": "buy", "trigger": "900000", "quantity": "0.002"}
+        case "transfer":
+            return {"do": "transfer", "amount": chance.choice(("100", "-50"))}
+        case "leverage":
+            return {"do": "leverage", "leverage": chance.choice((2, 7, 20))}
+        case what:
+            return {"do": what}
+
+
+HANDS = (
+    *("cancel",) * 4,
+    *("market", "stop") * 2,
+    "close",
+    "cancel_all",
+    "transfer",
+    "leverage",
+    "liquidation",
+    "adl",
+)
+
+
+def pushes(chance: Random, length_ms: int) -> Happenings:
+    """Draw what becomes of the user stream: silent, torn, doubled, late or out of order."""
+    lasting_ms = _lasting_ms(length_ms)
+    found: Happenings = [(lasting_ms, Calm())]
+    for _ in range(chance.choice((0, 1, 2))):
+        fault: dict[str, object] = {"kind": chance.choice(PUSHES)}
+        if fault["kind"] in PUSHES[:2]:
+            fault["times"] = 1
+        else:
+            fault |= {"duration_s": chance.choice((5, 30)), "probability": chance.choice((0.5, 1))}
+        if fault["kind"] == "delay_pushes":
+            fault["delay_ms"] = chance.choice((200, 3_000))
+        found.append((chance.randrange(lasting_ms), Fault(fault)))
+    return found
+
+
+PUSHES = (
+    "listen_key_expires",
+    "sockets_close",
+    "stream_silent",
+    "drop_pushes",
+    "duplicate_pushes",
+    "reorder_pushes",
+    "delay_pushes",
+)
+
+
+def clocks(chance: Random, length_ms: int) -> Happenings:
+    """Draw an exchange clock that steps away and back, or drifts in small steps."""
+    if chance.random() < 0.6:
+        return []
+    at_ms = chance.randrange(_lasting_ms(length_ms))
+    if chance.random() < 0.5:
+        skew_ms = chance.choice((-5_000, -700, 300, 900, 1_500, 20_000))
+        step = {"kind": "clock_skew", "skew_ms": skew_ms, "duration_s": chance.choice((5, 60))}
+        return [(at_ms, Fault(step))]
+    sign = chance.choice((-1, 1))
+    return [
+        (at_ms + n * SECOND_MS, Fault({"kind": "clock_skew", "skew_ms": sign * n * 15}))
+        for n in range(1, 21)
+    ]
+
+
+def failing_stores(chance: Random, length_ms: int) -> Happenings:
+    """Draw a store that takes nothing for a while."""
+    if chance.random() < 0.75:
+        return []
+    lasting_ms = _lasting_ms(length_ms)
+    at_ms = chance.randrange(lasting_ms)
+    back_ms = min(at_ms + chance.choice((500, 5_000, 30_000)), lasting_ms)
+    return [(at_ms, Compose(store_fails)), (back_ms, Compose(store_returns))]
+
+
+def store_fails(world: World, _: int) -> Appear:
+    """Let the store refuse every write from now on, unless somebody is about to die on it."""
+    if world.keeper is None or world.mortality.dies_in is not None:
+        return Appear(())
+    return _query_only(world, "ON")
+
+
+def store_returns(world: World, _: int) -> Appear:
+    """Let the store take writes again."""
+    return _query_only(world, "OFF")
+
+
+def _query_only(world: World, value: str) -> Appear:
+    wire = world.store.desk.database.raw_connection()
+    try:
+        wire.cursor().execute(f"PRAGMA query_only={value}")
+    finally:
+        wire.close()
+    return Appear(())
 
 
 def lost_stores(chance: Random, length_ms: int) -> Happenings:
@@ -146,10 +264,30 @@ def lost_stores(chance: Random, length_ms: int) -> Happenings:
     ]
 
 
+def faults(chance: Random, length_ms: int) -> Happenings:
+    """Draw what any exchange does to its clients: requests broken, pushes lost, pauses, deaths."""
+    kinds = (broken_requests, pushes)
+    return [happening for trouble in kinds for happening in trouble(chance, length_ms)]
+
+
 def everything(chance: Random, length_ms: int) -> Happenings:
     """Draw every trouble there is."""
-    kinds = (broken_requests, lies, refusals, other_hands, lost_stores)
-    return [happening for trouble in kinds for happening in trouble(chance, length_ms)]
+    kinds = (broken_requests, lies, refusals, other_hands, lost_stores, pushes, clocks)
+    found = [happening for trouble in kinds for happening in trouble(chance, length_ms)]
+    outage = failing_stores(chance, length_ms)
+    if not outage:
+        return found
+    # Who dies beside a store that takes nothing starts on no store at all: another matter.
+    from_ms, until_ms = outage[0][0] - DYING_MS, outage[-1][0]
+    is_death = [isinstance(what, Kill) and from_ms < at_ms < until_ms for at_ms, what in found]
+    kept = [one for one, dies in zip(found, is_death, strict=True) if not dies]
+    return [*kept, *outage]
+
+
+DYING_MS = 60_000
+"""A death at a call may take so long until that call is made."""
+
+SECOND_MS = 1_000
 
 
 def _lasting_ms(length_ms: int) -> int:

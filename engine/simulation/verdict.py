@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import Limits
@@ -27,6 +28,7 @@ from engine.simulation.checkers import Finding, History, executed_once, never_wi
 from engine.simulation.cover import Picture
 from engine.simulation.given import Inbox
 from engine.simulation.log import Changed, Event, Filled, Placed
+from engine.simulation.refused import Refusals
 from engine.simulation.requests import Request, Span
 
 Entry = Mapping[str, object]
@@ -58,7 +60,7 @@ class Violation:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """The venue's log of one world, and what stands beside it."""
 
@@ -74,6 +76,11 @@ class Evidence:
     births: Sequence[int] = ()
     needs_armed: bool = True
 
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Return which stops the exchange did not take."""
+        return Refusals(self.history, self.requests, takes_none=not self.needs_armed)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -88,7 +95,7 @@ class Asked:
 def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
     """Return every breach, oldest first, and every uncovered stretch."""
     history, pace = evidence.history, evidence.pace
-    naked = naked_with_causes(history, pace, evidence.imposed, needs_armed=evidence.needs_armed)
+    naked = naked_with_causes(history, pace, evidence.imposed, evidence.refusals)
     findings = [("covered", f) for n in naked if (f := n.finding) is not None]
     findings += [("never_widened", f) for f in never_widened(history).findings]
     findings += [("executed_once", f) for f in executed_once(history).findings]
@@ -139,7 +146,7 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
     if requests:
         look_ms = 3 * pace.next_look_ms
         first = protection_first(
-            history, requests, look_ms=look_ms, needs_armed=evidence.needs_armed
+            history, requests, look_ms=look_ms, takes_none=evidence.refusals.while_flat
         )
         found += [("protection_first", f) for f in first.findings]
     if asked is not None:

@@ -269,6 +269,7 @@ class World:
                 self.clock.read,
                 travel_ms=self.latency_ms // 2,
             )
+            self._stream.gate = None if self._exchange is None else self._exchange.gate
             self._stream.pass_to(self.clock.now_ms)
         elif any(drift.kind is DriftKind.STREAM_SILENT for drift in report.drifts):
             self._stream.rebuild()

@@ -89,7 +89,7 @@ def test_an_order_is_looked_for_in_its_own_book() -> None:
 
     assert asked == (
         POSITION,
-        FILLS,
+        Question(Topic.FILLS, since_ms=NOW - 60_000 - TRADES_OVERLAP_MS),
         about(str(an_id(ENTRY)), Book.REGULAR),
         about(str(an_id(PRIMARY))),
     )
