@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from threading import Event
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from engine.simulation.socket_stream import SocketStream
 from engine.venue.values import DELAY_HEADER, Push
 
 ADMIN_PATIENCE_S = 20.0
+CUT_S = 5.0
 
 T = TypeVar("T")
 
@@ -170,6 +172,7 @@ class InTurn:
         self._tell(self._passage.now_ms())
         watches: list[Watched] = []
         deaths: list[Killed] = []
+        ended = Event()
 
         def carried(client: LaneClient) -> T | None:
             watched = self._watched(client)
@@ -179,8 +182,12 @@ class InTurn:
             except Killed as death:
                 deaths.append(death)  # on this thread it ends nobody: who waits for it is to die
                 return None
+            finally:
+                ended.set()
 
         (result,) = self._pool.run([carried], patience_ms)
+        if result is Unfinished.OVERDUE:
+            ended.wait(CUT_S)  # a call that was cut counts itself a moment later
         if deaths:
             raise deaths[0]
         if isinstance(result, Unfinished):
