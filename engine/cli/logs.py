@@ -124,9 +124,11 @@ class Log:
     def _as_person(self, _logger: object, _method: str, fields: MutableMapping[str, Any]) -> str:
         line: Line = fields["line"]
         words = self.hide(line.plain())
-        known = {"tick": line.tick, "decision": line.decision, "order": line.order}
-        # What the words say already needs no second mention.
-        tags = [f"{n} {v}" for n, v in known.items() if v is not None and str(v) not in line.text]
+        tags = [] if line.tick is None else [f"tick {line.tick}"]
+        named = set(line.text.split())  # what the words say already needs no second mention
+        for name, value in (("decision", line.decision), ("order", line.order)):
+            if value is not None and value not in named:
+                tags.append(f"{name} {value}")
         return f"{words}  ({', '.join(tags)})" if tags else words
 
 

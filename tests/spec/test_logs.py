@@ -82,11 +82,12 @@ def test_people_get_words_and_programs_get_json(
 
 
 def test_people_are_not_told_twice_what_the_words_say() -> None:
+    """A tick's number may stand in any price; only whole words count."""
     out = Terminal()
 
-    a_log(out).say(Line("outcome", f"place {ORDER} done", NOW, 17, HASH, ORDER))
+    a_log(out).say(Line("outcome", f"place {ORDER} at 17170 done", NOW, 17, HASH, ORDER))
 
-    assert out.getvalue() == f"12:00:00 place {ORDER} done  (tick 17)\n"
+    assert out.getvalue() == (f"12:00:00 place {ORDER} at 17170 done  (tick 17, decision {HASH})\n")
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
