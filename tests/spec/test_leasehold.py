@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from engine import leasehold
 from engine.domain.errors import LeaseHeld, LeaseLost, StoreUnavailable
 from engine.domain.terms import Rights
-from engine.leasehold import Leasehold, Tenure
+from engine.leasehold import ADD_ONLY_MS, CLOCK_ERROR_MS, Leasehold, Tenure
 from engine.store.lease import GRACE_MS, TTL_MS, Lease, read_lease
 from engine.store.reading import ReadStore
 from engine.store.store import Store
@@ -200,3 +202,127 @@ def test_the_heartbeat_goes_with_the_renewal(store: Store) -> None:
     beat = ReadStore.beside(store.desk).heartbeat()
     assert beat is not None
     assert beat["health"] == "ok"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let somebody's transaction keep the file."""
+    with closing(sqlite3.connect(folder / "keeper.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def in_silence(_: str) -> None:
+    """Hear nothing."""
+
+
+def unopened(folder: Path) -> Store:
+    return Store.at(f"sqlite:///{folder}/keeper.db", account="spec", symbol="BTCUSDT")
+
+
+def test_a_start_without_the_store_may_add_and_claims_when_it_is_back(
+    store: Store, tmp_path: Path
+) -> None:
+    """RULES G4, G5: lease store unreachable: add-only, and no longer than a look and its orders."""
+    notes: list[str] = []
+    with locked(tmp_path):
+        hold = Leasehold(unopened(tmp_path), notes.append)
+        hold.take(lambda: START, waits=False)
+        down = hold.renew(START + 1_000)
+    hold._store.reopen()
+    back = hold.renew(START + 2_000)
+    hold.release(START + 3_000)
+
+    assert (down.rights, down.epoch, down.until_ms) == (
+        Rights.ADD_ONLY, 0, START + 1_000 + ADD_ONLY_MS,
+    )  # fmt: skip
+    assert back == Tenure(Rights.LEASED, 1, START + 2_000 + TTL_MS, START + 2_000)
+    assert any("without the lease" in n for n in notes)
+
+
+def test_who_began_without_the_store_finds_it_held_by_another(store: Store, tmp_path: Path) -> None:
+    """RULES G4: held by somebody else: nothing."""
+    with locked(tmp_path):
+        hold = Leasehold(unopened(tmp_path), in_silence)
+        hold.take(lambda: START, waits=False)
+    elsewhere(store, START)
+    hold._store.reopen()
+
+    tenures = [hold.renew(START + n * 1_000) for n in (1, 2)]
+    hold.release(START + 3_000)
+
+    assert [t.rights for t in tenures] == [Rights.NONE, Rights.NONE]
+    assert isinstance(hold.lost, LeaseHeld)
+
+
+STANDING_BY = [
+    # while the file is locked, the lease still binds until, what the standby does
+    ("bound", START + TTL_MS, "waits"),
+    ("free", START + TTL_MS + GRACE_MS + CLOCK_ERROR_MS, "adds"),
+]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "does"), [row[1:] for row in STANDING_BY], ids=[row[0] for row in STANDING_BY]
+)
+def test_a_standby_that_cannot_claim_adds_only_where_nobody_else_may_act(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_ms: int, does: str
+) -> None:
+    """RULES G4: a process stopped in the middle of a transaction keeps the file for ever.
+
+    That its lease has ended can still be read.
+    """
+    monkeypatch.setattr(leasehold, "WAIT_S", 0)
+    elsewhere(store, START)
+    passes = iter([False, True])
+    standby = Leasehold(unopened(tmp_path), in_silence)
+    with locked(tmp_path):
+        standby.take(lambda: at_ms, waits=True, is_over=lambda: next(passes))
+        tenure = standby.renew(at_ms)
+    standby.release(at_ms)
+
+    assert tenure.rights is (Rights.ADD_ONLY if does == "adds" else Rights.NONE)
+
+
+def test_nothing_is_claimed_while_the_time_is_not_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES A6: whether a lease has ended is judged by exchange time, measured lately."""
+    monkeypatch.setattr(leasehold, "WAIT_S", 0)
+    moments = iter([None, None, START])
+    hold = Leasehold(store, in_silence)
+
+    hold.take(lambda: next(moments), waits=False)
+
+    assert hold.renew(START).since_ms == START
+    hold.release(START)
+
+
+def test_a_takeover_is_known_as_one(store: Store, tmp_path: Path) -> None:
+    """RULES G4: from a holder that may wake; not from one that gave the lease up."""
+    elsewhere(store, START)
+    free_ms = START + TTL_MS + GRACE_MS + CLOCK_ERROR_MS
+    taken_over = taken(open_store(tmp_path), at_ms=free_ms)
+    first = taken_over.renew(free_ms)
+    taken_over.release(free_ms + 1)
+    given = taken(open_store(tmp_path), at_ms=free_ms + 2)
+    second = given.renew(free_ms + 3)
+    given.release(free_ms + 4)
+
+    assert (first.is_takeover, second.is_takeover) == (True, False)
+
+
+def test_a_host_without_a_place_for_locks_has_the_row(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4: the file lock only guards against a second start; it must not prevent the first."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nowhere"))
+    notes: list[str] = []
+
+    hold = taken(store, notes)
+
+    assert hold.renew(START).rights is Rights.LEASED
+    assert any("no lock on this host" in n for n in notes)
+    with pytest.raises(LeaseHeld):
+        taken(open_store(tmp_path), at_ms=START + 1)
+    hold.release(START)
