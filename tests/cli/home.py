@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -94,6 +95,13 @@ class Home:
     def hand(self, **hand: object) -> None:
         """Let somebody else act on the account."""
         paper.call(self.access.admin_url, "hand", hand)
+
+    def clear_faults(self) -> None:
+        """Disarm every fault."""
+        with urllib.request.urlopen(  # noqa: S310 - loopback
+            urllib.request.Request(f"{self.access.admin_url}/faults", method="DELETE")  # noqa: S310
+        ):
+            return
 
     def state(self) -> dict[str, object]:
         """Return the venue's own view."""
