@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.cli.checking import Asked, alias, rights
+from engine.cli.account import Asked, alias, rights
 from engine.config import Settings
 from engine.exchange.binance.adapter import BinanceExchange
 from engine.exchange.binance.client import BinanceAccess, LaneClient
