@@ -51,7 +51,8 @@ class Frost(Mortality):
     """Counts the calls of a life and stops it at one, until somebody has done their part."""
 
     def __init__(self, at: int | None = None, *, is_after: bool = False) -> None:
-        super().__init__(roll=[])
+        self.roll: list[tuple[str, ...]] = []
+        super().__init__(heard=self.roll.append)
         self.at = at
         self.comes_after = is_after
         self.meanwhile: Callable[[], None] = lambda: None
@@ -183,7 +184,7 @@ def roll() -> tuple[tuple[str, ...], ...]:
         stage = Stage(folder, frost)
         stage.live()
         stage.close()
-    return tuple(frost.roll or ())
+    return tuple(frost.roll)
 
 
 def points(stride: int = 1) -> Iterator[Point]:
