@@ -24,6 +24,7 @@ from engine.reconcile.life import (
 )
 from engine.reconcile.orders import fold_orders
 from engine.reconcile.orphans import fold_orphan
+from engine.reconcile.others import drifts_of_others
 from engine.reconcile.position import fold_position
 from engine.reconcile.pushes import believe, fold_pushes
 from engine.reconcile.settings import fold_settings
@@ -37,6 +38,7 @@ def reconcile(
     Orders first (they name fills), then fills (they prove flat), then the position, then what
     follows from the three.
     """
+    recalled = ledger
     recalled = ledger
     ledger = fold_history(ledger, observation)
     ledger, drifts = fold_orders(ledger, observation, limits)
@@ -54,6 +56,7 @@ def reconcile(
     ledger, of_settings = fold_settings(ledger, observation)
     ledger, of_cover = fold_cover(ledger, observation, limits)
     drifts += of_pushes + of_position + of_orphan + of_beside + of_hedged + of_settings + of_cover
+    drifts += drifts_of_others(recalled, ledger)
     drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)

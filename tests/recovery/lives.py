@@ -144,7 +144,8 @@ class _Watch:
     """Looks at the keeper's ledger at the end of each long pause."""
 
     def __init__(self, staged: Staged) -> None:
-        rows = [*(row.at_ms for row in staged.scenario.feed), staged.scenario.until_ms]
+        until_ms = staged.scenario.until_ms
+        rows = [row.at_ms for row in staged.scenario.feed if row.at_ms < until_ms] + [until_ms]
         self._ends = [b for a, b in itertools.pairwise(rows) if b - a >= LONG_MS]
         self._start_ms = staged.start_ms
         self._last: dict[int, Pause] = {}
