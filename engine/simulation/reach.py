@@ -15,7 +15,7 @@ from engine.domain.numbers import ZERO
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.lanes import InlineLanes, Lanes
 from engine.simulation.session import Handle, VenueSession
-from engine.simulation.stream import PushStream, WorldStream
+from engine.simulation.stream import Listening, PushStream, WorldStream
 from engine.venue.api import Venue
 from engine.venue.values import Push, Reply
 
@@ -63,10 +63,8 @@ class Reach(Protocol):
     def drain_pushes(self) -> list[Push]:
         """Take what the venue has to say on its streams."""
 
-    def stream(
-        self, symbol: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
-    ) -> WorldStream[Any]:
-        """Return the user stream of a keeper; a push travels ``travel_ms``."""
+    def stream(self, symbol: str, listening: Listening) -> WorldStream[Any]:
+        """Return the user stream of a keeper."""
 
     def log(self) -> list[dict[str, object]]:
         """Return everything the venue noted."""
@@ -105,15 +103,13 @@ class ByCall:
         """Take what the venue has to say on its streams."""
         return self.venue.drain_pushes()
 
-    def stream(
-        self, symbol: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
-    ) -> WorldStream[Any]:
+    def stream(self, symbol: str, listening: Listening) -> WorldStream[Any]:
         """Return a stream that is given the venue's pushes."""
 
         def request(verb: str, path: str) -> Reply:
-            return self.venue.handle(verb, path, "", "", KEY, now_ms())
+            return self.venue.handle(verb, path, "", "", KEY, listening.now_ms())
 
-        return PushStream(symbol, request, wake, now_ms, travel_ms=travel_ms)
+        return PushStream(symbol, request, listening)
 
     def log(self) -> list[dict[str, object]]:
         """Return everything the venue noted."""

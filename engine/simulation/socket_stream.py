@@ -8,7 +8,7 @@ world's time, too, so the real stream is ended with its connection instead of pa
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from engine.domain.observation import Fact, StreamWord
@@ -18,7 +18,7 @@ from engine.exchange.binance.ear import CONNECTED, LOST
 from engine.exchange.binance.stream import UserStream
 from engine.exchange.port import Heard
 from engine.simulation.reach import VenueGone
-from engine.simulation.stream import WorldStream
+from engine.simulation.stream import Listening, WorldStream
 from engine.venue.values import Push
 
 PATIENCE_S = 20.0
@@ -36,21 +36,15 @@ class Told:
 class SocketStream(WorldStream[Told]):
     """The stream of a keeper whose venue is another process."""
 
-    def __init__(
-        self,
-        access: BinanceAccess,
-        wake: Callable[[str], None],
-        now_ms: Callable[[], int],
-        *,
-        travel_ms: int,
-    ) -> None:
+    def __init__(self, access: BinanceAccess, listening: Listening) -> None:
         """Connect as soon as time passes."""
-        super().__init__(wake, now_ms, travel_ms=travel_ms)
+        super().__init__(listening)
         self._access = access
         self._real: UserStream | None = None
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._orders: list[Fact[OrderReport]] = []
         self._told_ms: int | None = None
+        self._up_since_ms = 0
 
     @property
     def is_up(self) -> bool:
@@ -60,7 +54,7 @@ class SocketStream(WorldStream[Told]):
     def heard(self) -> Heard:
         """Take what was told of own orders since the last call."""
         orders, self._orders = tuple(self._orders), []
-        word = StreamWord(self._connected_ms, self._told_ms) if self.is_up else None
+        word = StreamWord(self._up_since_ms, self._told_ms) if self.is_up else None
         return Heard(orders, word)
 
     def take(self, pushes: Iterable[Push]) -> None:
@@ -80,13 +74,14 @@ class SocketStream(WorldStream[Told]):
             word = heard.stream
             told.put(Told(reason, heard.orders, None if word is None else word.told_ms))
 
-        real = UserStream(self._access, hear, self._now_ms)
+        real = UserStream(self._access, hear, self._exchange_ms, self._gate)
         real.start()
         reason = self._next_told().reason
         if reason != CONNECTED:
             real.stop()
             return None
         self._real = real
+        self._up_since_ms = self._exchange_ms()
         return reason
 
     def _is_key_alive(self) -> bool:
@@ -95,8 +90,8 @@ class SocketStream(WorldStream[Told]):
     def _brought(self, what: Told) -> str | None:
         if what.reason == LOST:
             return None
-        now_ms = self._now_ms()
-        self._orders += [replace(fact, at_ms=now_ms) for fact in what.orders]
+        at_ms = self._exchange_ms()
+        self._orders += [replace(fact, at_ms=at_ms) for fact in what.orders]
         self._told_ms = what.told_ms
         return what.reason
 

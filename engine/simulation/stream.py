@@ -12,6 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from engine.exchange.binance.ear import Ear
@@ -30,25 +31,37 @@ _KEY_CHECK_MS = KEY_CHECK_S * 1000
 What = TypeVar("What")
 
 
-class WorldStream(ABC, Generic[What]):
-    """A user stream that lives in a world's time: what comes, when it ends, when it comes back.
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What a world lends to the stream of its keeper.
 
-    Reasons go to ``wake``; ``now_ms`` is the world's clock; a push is ``travel_ms`` on its way.
+    Reasons go to ``wake``. ``now_ms`` is the world's clock, ``exchange_ms`` what the keeper takes
+    for exchange time. A push is ``travel_ms`` on its way. ``gate`` is the keeper's own: one silence
+    for all its requests.
     """
 
-    def __init__(
-        self, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
-    ) -> None:
+    wake: Callable[[str], None]
+    now_ms: Callable[[], int]
+    exchange_ms: Callable[[], int]
+    gate: Gate
+    travel_ms: int
+
+
+class WorldStream(ABC, Generic[What]):
+    """A user stream that lives in a world's time: what comes, when it ends, when it comes back."""
+
+    def __init__(self, listening: Listening) -> None:
         """Connect as soon as time passes."""
-        self._wake = wake
-        self._now_ms = now_ms
-        self._travel_ms = travel_ms
+        self._wake = listening.wake
+        self._now_ms = now_ms = listening.now_ms
+        self._exchange_ms = listening.exchange_ms
+        self._gate = listening.gate
+        self._travel_ms = listening.travel_ms
         self._coming: deque[tuple[int, What]] = deque()
         self._connected_ms = now_ms()
         self._check_ms = FAR_MS
         self._retry_ms = now_ms()
         self._back_ms = _BACK_FIRST_MS
-        self.gate: Gate | None = None  # the keeper's own: one silence for all its requests
 
     @property
     @abstractmethod
@@ -143,13 +156,10 @@ class PushStream(WorldStream[Push]):
         self,
         symbol: str,
         request: Callable[[str, str], Reply],
-        wake: Callable[[str], None],
-        now_ms: Callable[[], int],
-        *,
-        travel_ms: int,
+        listening: Listening,
     ) -> None:
         """Connect as soon as time passes."""
-        super().__init__(wake, now_ms, travel_ms=travel_ms)
+        super().__init__(listening)
         self._ear = Ear(symbol)
         self._request = request
         self._key = ""
@@ -175,7 +185,7 @@ class PushStream(WorldStream[Push]):
         if key is None:
             return None
         self._key = key
-        return self._ear.connected(self._now_ms())
+        return self._ear.connected(self._exchange_ms())
 
     def _is_key_alive(self) -> bool:
         key = self._asked("POST")
@@ -184,19 +194,21 @@ class PushStream(WorldStream[Push]):
         return key is None or key == self._key  # no answer says nothing of the key
 
     def _brought(self, what: Push) -> str | None:
-        return None if what.stream == SOCKETS else self._ear.hears(what.event, self._now_ms())
+        return None if what.stream == SOCKETS else self._ear.hears(what.event, self._exchange_ms())
 
     def _closed(self, reason: str) -> str:
         return self._ear.lost(reason)
 
     def _asked(self, verb: str) -> str | None:
         """Return the listen key the venue answers with, None for any other answer, or silence."""
-        if self.gate is not None and self.gate.is_blocked():
+        if self._gate.is_blocked():
             return None
         reply = self._request(verb, LISTEN_KEY)
-        if self.gate is not None and (pause_s := reply.headers.get("Retry-After")) is not None:
-            self.gate.block(int(pause_s) * 1000)
-        if reply.transport is not Transport.DELIVERED or reply.status != 200:
+        if reply.transport is not Transport.DELIVERED:
+            return None
+        if (pause_s := reply.headers.get("Retry-After")) is not None:
+            self._gate.block(int(pause_s) * 1000)
+        if reply.status != 200:
             return None
         try:
             key = json.loads(reply.body)["listenKey"]

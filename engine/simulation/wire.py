@@ -24,6 +24,7 @@ from engine.exchange.binance.lanes import Call, LanePool, Unfinished
 from engine.simulation.mortality import Killed
 from engine.simulation.reach import Passage, VenueGone
 from engine.simulation.socket_stream import SocketStream
+from engine.simulation.stream import Listening
 from engine.venue.values import DELAY_HEADER, Push
 
 ADMIN_PATIENCE_S = 20.0
@@ -102,12 +103,10 @@ class ByWire:
         self._pushes += len(sent)
         return [Push("user", at_ms, {}) for at_ms in sent]
 
-    def stream(
-        self, _: str, wake: Callable[[str], None], now_ms: Callable[[], int], *, travel_ms: int
-    ) -> SocketStream:
+    def stream(self, _: str, listening: Listening) -> SocketStream:
         """Return a stream over real sockets."""
         self._pushes += len(self._sent())  # what a dead keeper's sockets were sent
-        self._stream = SocketStream(self._access, wake, now_ms, travel_ms=travel_ms)
+        self._stream = SocketStream(self._access, listening)
         return self._stream
 
     def _sent(self) -> list[int]:

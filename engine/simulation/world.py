@@ -26,7 +26,7 @@ from engine.leasehold import Tenure
 from engine.loop import pace_ms
 from engine.simulation.mortality import Killed, Mortality, MortalStore, count_statements
 from engine.simulation.reach import ByCall, Passage, Reach
-from engine.simulation.stream import WorldStream
+from engine.simulation.stream import Listening, WorldStream
 from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import TickReport
@@ -262,16 +262,20 @@ class World:
 
     def _tend_stream(self, report: TickReport) -> None:
         """Connect after the first tick, and anew where the stream stands and tells nothing."""
-        if self._stream is None:
-            self._stream = self.reach.stream(
-                self.limits.symbol,
-                self._wake,
-                self.clock.read,
+        exchange = self._exchange
+        if self._stream is None and exchange is not None:
+            listening = Listening(
+                wake=self._wake,
+                now_ms=self.clock.read,
+                exchange_ms=exchange.now_ms,
+                gate=exchange.gate,
                 travel_ms=self.latency_ms // 2,
             )
-            self._stream.gate = None if self._exchange is None else self._exchange.gate
+            self._stream = self.reach.stream(self.limits.symbol, listening)
             self._stream.pass_to(self.clock.now_ms)
-        elif any(drift.kind is DriftKind.STREAM_SILENT for drift in report.drifts):
+        elif self._stream is not None and any(
+            drift.kind is DriftKind.STREAM_SILENT for drift in report.drifts
+        ):
             self._stream.rebuild()
 
     def _wake(self, reason: str) -> None:

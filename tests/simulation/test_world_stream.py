@@ -159,6 +159,24 @@ def test_a_key_that_is_refused_is_asked_for_at_growing_distance(streaming: Strea
     assert streaming.reasons()[-1] == (55.51, "stream:connected")
 
 
+def test_one_silence_holds_for_the_keeper_and_its_stream(streaming: Streaming) -> None:
+    """Lesson of every ban: who asks on while silence is asked for makes it longer."""
+    streaming.run_to(20)
+    limited = {"kind": "rate_limited", "retry_after_s": 10, "match": {"path": "listenKey"}}
+    streaming.venue.inject(limited)
+    streaming.venue.inject({"kind": "sockets_close"})
+    streaming.run_to(45)
+
+    asked_s = [
+        (int(str(entry["at_ms"])) - START_MS) / 1000
+        for entry in streaming.venue.log_after(0)
+        if entry["kind"] == "request"
+    ]
+    assert streaming.asked_s() == [20.51]
+    assert not [at_s for at_s in asked_s if 20.51 < at_s < 30.51]
+    assert streaming.reasons()[-1][1] == "stream:connected"
+
+
 def test_what_happens_while_nothing_stands_never_comes(streaming: Streaming) -> None:
     """Events of the gap are lost on the real exchange, too: only answers tell of them."""
     streaming.run_to(20)
