@@ -6,9 +6,15 @@ tests.simulation.frozen`` freezes at each of them. Judged from the venue's log a
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.simulation.frozen import Point, frozen, points, roll
+from engine.domain.situation import SECOND_WRITER
+from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
+from engine.simulation.log import read_log
+from tests.simulation.frozen import LIFE_MS, Frost, Point, Rival, Stage, frozen, points, roll
+from tests.simulation.troubled import START_MS
 
 OTHERS_STRIDE = 41
 
@@ -52,3 +58,31 @@ def test_a_freeze_in_the_middle_of_a_stop_move_costs_no_cover(is_after: bool) ->
     thawed = frozen(Point(move, is_after))
 
     assert thawed.is_right, thawed
+
+
+def test_two_keepers_with_stores_of_their_own_stand_down_and_stay_covered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4: no lease tells them of each other; an order nobody here intended does."""
+    other_folder = tmp_path / "other"
+    (other_folder / "inbox").mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    stage = Stage(tmp_path, Frost())
+    one = stage.first
+    one.run_until(START_MS + 12_000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(other_folder))
+    other = Rival(stage.venue, other_folder, stage.clock, Frost())
+
+    while stage.clock.now_ms < START_MS + LIFE_MS:
+        for rival in (one, other):
+            rival._due_ms = stage.clock.now_ms
+            rival.run_until(stage.clock.now_ms + 500)
+    history = History(read_log(stage.venue.log_after(0)), end_ms=stage.clock.now_ms)
+    halts = [{halt.code for halt in rival.store.halts()} for rival in (one, other)]
+    other.close()
+    stage.close()
+
+    assert halts == [{SECOND_WRITER}, {SECOND_WRITER}]
+    assert naked_windows(history) == ()
+    assert never_widened(history).findings == ()
+    assert executed_once(history).findings == ()
