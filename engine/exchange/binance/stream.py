@@ -28,6 +28,7 @@ LIVE_STREAM_URL = "wss://fstream.binance.com"
 STOP_S = 2.0
 POLL_S = 0.5  # how long the library's reads wait before they look whether they are to end
 CONNECT_S = 10.0
+PING_S = 5.0  # a peer that is gone without a word is found within twice this time
 KEY_CHECK_S = 60  # a key that somebody else ended is noticed within this time
 BACK_FIRST_S = 0.5
 BACK_MAX_S = 10.0
@@ -144,7 +145,7 @@ class UserStream:
                 client, user_timeout=KEY_CHECK_S, max_queue_size=QUEUE_MAX
             )
             sockets.FSTREAM_URL = f"{(access.stream_url or LIVE_STREAM_URL).rstrip('/')}/"
-            sockets.ws_kwargs = {"ping_interval": 5, "ping_timeout": 5, "proxy": None}
+            sockets.ws_kwargs = {"ping_interval": PING_S, "ping_timeout": PING_S, "proxy": None}
             socket = sockets.futures_user_socket()
             socket.TIMEOUT, socket.MAX_RECONNECTS = POLL_S, 0
             try:
