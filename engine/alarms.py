@@ -22,11 +22,16 @@ REMIND_MS = 3_600_000
 """How often an alarm that stands is said again."""
 
 URGENT_MS = 60_000
-URGENT = frozenset({"uncovered"})
+URGENT = frozenset({"uncovered", "closing_for_long"})
 """What is said again every minute (RULES F11): money is at risk while it stands."""
 
-GRACE_MS = {"exchange_unreachable": 5_000, "rate_limited": 5_000, "suspended": 5_000}
-"""What must last this long before it is an alarm: a single lost answer wakes nobody."""
+GRACE_MS = {
+    "exchange_unreachable": 5_000,
+    "rate_limited": 5_000,
+    "suspended": 5_000,
+    "uncovered": 1_000,
+}
+"""What must last this long before it is an alarm: a single lost answer wakes nobody (lesson 43)."""
 
 KIND = "seen"
 """The kind of these events: something the keeper saw."""

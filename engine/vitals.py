@@ -46,7 +46,7 @@ def vitals(report: TickReport, process: Process, overruns: int) -> dict[str, Any
         "tick": condition.tick,
         "last_tick_ms": report.now_ms,
         "overruns": overruns,
-        "role": "active" if condition.rights is Rights.LEASED else "standby",
+        "role": "standby" if condition.rights is Rights.NONE else "active",
         "rights": condition.rights.value,
         "epoch": condition.epoch,
         "stream": "up" if condition.is_stream_up else "down",
@@ -92,6 +92,8 @@ def troubles(situation: Situation) -> tuple[tuple[str, str], ...]:
         ids = ", ".join(str(order.id) for order in doubted)
         found.append(("cover_in_doubt", f"not shown for 30 s: {ids}"))
     life = situation.ledger.life
+    if life is not None and life.is_closing_for_long(situation.now_ms):
+        found.append(("closing_for_long", f"{life.quantity} still open: {life.closing_why}"))
     if life is not None and life.uncovered_quantity > 0:
         found.append(("uncovered", f"{life.uncovered_quantity} without a stop"))
     return tuple(found)

@@ -132,6 +132,10 @@ class Zone:
         return self.low if side is Side.LONG else self.high
 
 
+CLOSE_LIMIT_MS = 30_000
+"""How long a close may take before it is a hard error (RULES F11)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """One position from the first armed stop to flat with a clean book.
@@ -143,12 +147,13 @@ class Life:
     tightest confirmed one (None until the first stop rests). ``base_quantity`` is the position
     when the entry became final (RULES F6), ``entered_quantity`` what ``entry_commission`` was paid
     for, somebody's additions included. ``untold`` is what of an imported or somebody's position the
-    trades we know do not explain, by the last read that none of them may lag. ``withdrawing`` / ``closing`` name the reason why the
-    entry is being withdrawn / the position is being closed. ``crossed_since_ms``: since when the
-    working price lies beyond the level in force while the position stands. ``naked_ms``,
-    ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper knew them; ``accounted_ms``
-    is up to where. ``seen_leverage`` and ``seen_isolated`` are the symbol's settings as last read
-    since the life began; ``leverage`` is the one its decision asked for.
+    trades we know do not explain, by the last read that none of them may lag. ``withdrawing`` /
+    ``closing`` name the reason why the entry is being withdrawn / the position is being closed.
+    ``crossed_since_ms``: since when the working price lies beyond the level in force while the
+    position stands. ``naked_ms``, ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper
+    knew them; ``accounted_ms`` is up to where. ``seen_leverage`` and ``seen_isolated`` are the
+    symbol's settings as last read since the life began; ``leverage`` is the one its decision asked
+    for.
     """
 
     generation: int
@@ -225,6 +230,15 @@ class Life:
     def is_open(self) -> bool:
         """Return whether there is a position and it is not proven flat."""
         return self.opened_ms is not None and self.closed_ms is None
+
+    def is_closing_for_long(self, now_ms: int) -> bool:
+        """Return whether the ladder has been at it for half a minute, and something is left (F11).
+
+        It goes on; entries halt, and somebody is told every minute.
+        """
+        if self.closing is None or self.closing_ms is None or self.quantity == 0:
+            return False
+        return self.closed_ms is None and now_ms - self.closing_ms >= CLOSE_LIMIT_MS
 
     @property
     def level_in_force(self) -> Decimal:

@@ -214,9 +214,11 @@ HOLDS: dict[str, Reason] = {
 HEALTH: dict[str, Reason] = {
     "operator": _reason("E3", "somebody halted entries by hand"),
     "key_refused": _reason("E3", "the exchange refuses the key, its signature or its rights"),
+    "close_unfinished": _reason("F11", "a close took longer than half a minute"),
     "account_restricted": _reason("E3", "the exchange restricts the account"),
     "request_wrong": _reason("E3", "the exchange calls a request of ours wrong"),
     "uncovered": _reason("A2 B1", "a part of the position has no stop"),
+    "closing_for_long": _reason("F11", "the ladder has not closed the position in half a minute"),
     "cover_in_doubt": _reason("C1", "a stop is not shown by its list for half a minute"),
     "orphan_position": _reason("G1", "a position that is not ours has a stop and nothing else"),
     "hedge_mode": _reason("H3", "the account is in hedge mode: stops for what is held, no entries"),

@@ -17,6 +17,7 @@ from engine.plan.proposal import NOTHING, Proposal
 KEY_REFUSED = "key_refused"
 ACCOUNT_RESTRICTED = "account_restricted"
 REQUEST_WRONG = "request_wrong"
+CLOSE_UNFINISHED = "close_unfinished"
 
 STANDS_MS = 10_000
 """How long a refusal of an order counts as present: after that only a new one speaks."""
@@ -49,10 +50,15 @@ def halt_on_hard_errors(situation: Situation) -> Proposal:
 def reasons_to_halt(situation: Situation) -> tuple[HaltReason, ...]:
     """Return the hard errors that are present, one a code: while one is, ``resume`` is refused.
 
-    From this look's failures, from own orders refused within the last ten seconds, and from an
-    own order nobody here intended: another keeper writes (RULES G4).
+    From this look's failures, from own orders refused within the last ten seconds, from an own
+    order nobody here intended: another keeper writes (RULES G4); and from a close that does not
+    come to its end (RULES F11).
     """
     found: dict[str, HaltReason] = {}
+    life = situation.ledger.life
+    if life is not None and life.is_closing_for_long(situation.now_ms):
+        detail = f"{life.id} must be closed ({life.closing_why}), and is not"
+        found[CLOSE_UNFINISHED] = HaltReason(CLOSE_UNFINISHED, detail, life.closing_ms or 0)
     if (theirs := situation.second_writer) is not None:
         detail = f"{theirs.id} is ours by its name, but not of our making: another keeper writes"
         found[SECOND_WRITER] = HaltReason(SECOND_WRITER, detail, theirs.intended_ms)

@@ -14,6 +14,7 @@ from engine.domain.action import Halt
 from engine.domain.condition import Command, Condition, HaltReason
 from engine.domain.limits import Limits
 from engine.domain.observation import Failure, Topic
+from engine.domain.position import ExitReason
 from engine.domain.situation import Situation
 from engine.plan.halts import STANDS_MS, reasons_to_halt
 from engine.plan.planner import make_plan
@@ -24,6 +25,7 @@ from engine.tick import TickReport
 from engine.venue.api import Venue
 from engine.venue.settings import VenueSettings
 from tests.builders import (
+    EMERGENCY,
     NOW,
     PRIMARY,
     REJECTED,
@@ -65,6 +67,34 @@ code   halts               why
 -4164  -                   too small: depends on price and size
 -4412  -                   beyond the range of the rules
 """)
+
+
+CLOSES = table("""
+since_ms  quantity  closed  halts             why
+29999     0.013     no      -                 half a minute is not over
+30000     0.013     no      close_unfinished  the ladder does not come to its end
+30000     0         no      -                 nothing is left: flat waits for its proof
+30000     0.013     yes     -                 it is closed
+-         0.013     no      -                 nothing is being closed
+""")
+
+
+@pytest.mark.parametrize("row", CLOSES, ids=ids(CLOSES))
+def test_a_close_that_does_not_end_halts_entries_and_goes_on(row: list[str]) -> None:
+    """RULES F11: ends flat, or halted with an alarm a minute while it goes on trying."""
+    since, quantity, closed, code, _ = row
+    is_closing = since != "-"
+    life = replace(
+        a_life(quantity, opened_ms=NOW - 60_000),
+        closing=ExitReason.EMERGENCY if is_closing else None,
+        closing_ms=NOW - int(since) if is_closing else None,
+        closed_ms=NOW - 1_000 if closed == "yes" else None,
+    )
+    situation = a_situation(life, (a_filled_entry(), a_stop()))
+
+    assert halts_of(situation) == ([] if code == "-" else [code])
+    if code != "-":
+        assert [t.role for t in placed(make_plan(situation))] == [EMERGENCY]
 
 
 def refused(code: int, ago_ms: int = 0) -> Situation:

@@ -15,7 +15,7 @@ from engine.domain.condition import Condition, HaltReason
 from engine.domain.ledger import NOT_SENT, PastLife
 from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.observation import Failure, Topic
-from engine.domain.position import HedgedSide, Origin
+from engine.domain.position import ExitReason, HedgedSide, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import Rights, Side
 from engine.tick import TickReport
@@ -82,22 +82,22 @@ def in_trouble(kind: str) -> Situation:
         case "key":
             failed = Failure(Topic.ACCOUNT, "rejected", -2015, "-2015 Invalid API-key")
             return replace(calm, observation=calm.observation.with_failure(failed))
-        case "uncovered":
-            return an_open_situation(life=a_life(uncovered_quantity=d("0.004")))
-        case "orphan":
-            return an_open_situation(life=a_life(origin=Origin.ORPHAN))
-        case "ignored":
-            limits = Limits(orphan=OrphanPolicy.IGNORE)
-            return an_open_situation(life=a_life(origin=Origin.ORPHAN), limits=limits)
-        case "beside":
-            return replace(calm, ledger=replace(calm.ledger, beside=HedgedSide(2, Side.LONG)))
-        case "doubt":
-            stop = a_stop(revision=2, doubtful_since_ms=NOW - 30_000)
-            return an_open_situation(stop)
-        case "fallback":
-            return replace(calm, ledger=replace(calm.ledger, stop_while_flat=False))
         case _:
-            return calm
+            return of_the_position(kind, calm)
+
+
+def of_the_position(kind: str, calm: Situation) -> Situation:
+    """Return a situation in which something is wrong with what is held; else ``calm``."""
+    theirs = a_life(origin=Origin.ORPHAN)
+    found = {
+        "uncovered": an_open_situation(life=a_life(uncovered_quantity=d("0.004"))),
+        "orphan": an_open_situation(life=theirs),
+        "ignored": an_open_situation(life=theirs, limits=Limits(orphan=OrphanPolicy.IGNORE)),
+        "beside": replace(calm, ledger=replace(calm.ledger, beside=HedgedSide(2, Side.LONG))),
+        "doubt": an_open_situation(a_stop(revision=2, doubtful_since_ms=NOW - 30_000)),
+        "fallback": replace(calm, ledger=replace(calm.ledger, stop_while_flat=False)),
+    }
+    return found.get(kind, calm)
 
 
 TROUBLES = table("""
@@ -137,6 +137,17 @@ def test_each_trouble_has_its_code_and_its_state_of_health(row: list[str]) -> No
     assert all(words for _, words in found)
     assert health(situation, found) == state
     assert fields(situation)["health"] == state
+
+
+def test_a_close_that_does_not_end_is_told_beside_the_halt_it_asks_for() -> None:
+    """RULES F11: an alarm a minute; the halt speaks once."""
+    life = replace(a_life(), closing=ExitReason.FLATTEN, closing_ms=NOW - 30_000)
+    young = replace(life, closing_ms=NOW - 29_999)
+
+    told = [code for code, _ in troubles(an_open_situation(life=life))]
+
+    assert told == ["close_unfinished", "closing_for_long"]
+    assert troubles(an_open_situation(life=young)) == ()
 
 
 def test_an_unreachable_exchange_is_named_by_what_failed() -> None:
