@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -104,10 +105,11 @@ class Alerts:
 
     def _wait(self, wait_s: float, is_ending: Callable[[], bool]) -> bool:
         """Wait; False when the keeper ends meanwhile."""
-        for _ in range(int(wait_s / 0.1)):
+        until_s = time.monotonic() + wait_s
+        while (left_s := until_s - time.monotonic()) > 0:
             if is_ending():
                 return False
-            self._pause.wait(0.1)
+            self._pause.wait(min(left_s, 0.1))
         return True
 
     def _say(self, failure: str | None) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from engine.domain.identity import ClientOrderId
 from engine.read.documents import Document, moment_of
 
 ALARM = "alarm"
@@ -77,6 +78,7 @@ class Happening:
 def happening_of(row: Mapping[str, Any]) -> Happening:
     """Return the event of one row of ``events``."""
     data = None if row["data"] is None else json.loads(row["data"])
+    own = ClientOrderId.parse(row["order_id"] or "")  # the id names decision and life by itself
     found = data.get(ALARM) if isinstance(data, dict) else None
     return Happening(
         id=int(row["id"]),
@@ -88,7 +90,8 @@ def happening_of(row: Mapping[str, Any]) -> Happening:
         symbol=str(row["symbol"]),
         account=str(row["account"]),
         order_id=row["order_id"],
-        generation=row["generation"],
+        generation=row["generation"] if own is None else own.generation,
+        decision_id=None if own is None else own.decision_hash,
         alarm=Stage(found) if found in set(Stage) else None,
         data=data if isinstance(data, dict) else None,
     )

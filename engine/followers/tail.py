@@ -58,11 +58,13 @@ class Tail:
         *,
         since_ms: int,
         note: Callable[[str], None],
+        every_s: float = LOOK_S,
     ) -> None:
         """Read through ``open_reader``; a follower without a cursor begins at ``since_ms``.
 
         ``note`` is told once when the store cannot be read and once when it can again.
         """
+        self._every_s = every_s
         self._open = open_reader
         self._follower = follower
         self._since_ms = since_ms
@@ -107,7 +109,7 @@ class Tail:
         more = False
         is_last = False
         while not is_last:
-            is_last = self._ending.wait(0 if more else LOOK_S)
+            is_last = self._ending.wait(0 if more else self._every_s)
             try:
                 more = self._look()
                 self._recovered()
@@ -136,7 +138,10 @@ class Tail:
             return False
         if self._taken_to is None:
             self._begin = news[0].id - 1  # what came before it is not this process's
-        named = [one.of_decision(self._decision_of(one.generation)) for one in news]
+        named = [
+            one if one.decision_id else one.of_decision(self._decision_of(one.generation))
+            for one in news
+        ]
         self._follower.take(named, is_ending=self._is_over)
         self._recent.extend(one.id for one in named)
         self._taken_to = max(self._taken_to or 0, named[-1].id)

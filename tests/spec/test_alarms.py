@@ -101,16 +101,35 @@ def test_a_single_lost_answer_wakes_nobody(watch: Watch) -> None:
     assert watch.written() == [("exchange_unreachable", "raised")]
 
 
-@pytest.mark.parametrize(("situation", "every_ms"), [(breaker(), REMIND_MS), (naked(), URGENT_MS)])
-def test_what_stands_is_said_again(watch: Watch, situation: Situation, every_ms: int) -> None:
+@pytest.mark.parametrize(
+    ("situation", "first_ms", "every_ms"),
+    [(breaker(), 0, REMIND_MS), (naked(), 5_000, URGENT_MS)],
+)
+def test_what_stands_is_said_again(
+    watch: Watch, situation: Situation, first_ms: int, every_ms: int
+) -> None:
     """RULES F11: an alarm a minute while a position cannot be covered; an hour otherwise."""
     watch.see(situation)
-    watch.see(situation, every_ms - 1)
+    watch.see(situation, 5_000)
+    watch.see(situation, first_ms + every_ms - 1)
     before = watch.written()
-    watch.see(situation, every_ms)
+    watch.see(situation, first_ms + every_ms)
 
     assert [stage for _, stage in before] == ["raised"]
     assert [stage for _, stage in watch.written()] == ["raised", "standing"]
+
+
+def test_a_moment_without_cover_wakes_nobody_and_a_second_does(watch: Watch) -> None:
+    """A lost answer leaves a stop possibly resting; the next look a quarter second later knows."""
+    watch.see(naked())
+    watch.see(an_open_situation(), 250)
+    watch.see(naked(), 500)
+    watch.see(naked(), 500 + GRACE_MS["uncovered"] - 1)
+    before = watch.written()
+    watch.see(naked(), 500 + GRACE_MS["uncovered"])
+
+    assert before == []
+    assert watch.written() == [("uncovered", "raised")]
 
 
 def test_a_halt_speaks_for_itself(watch: Watch) -> None:
