@@ -25,6 +25,9 @@ RETRY_MS = 1_000
 RETRY_MAX_MS = 10_000
 """How long after a failed try the store is tried again: twice as long each time, up to this."""
 
+FINISHED_MAX = 20
+"""So many lives that ended while the store was away are kept in memory, the last ones."""
+
 
 class Books:
     """The store, or the last ledger in memory while it is out of reach.
@@ -48,6 +51,7 @@ class Books:
         self._away_ms: int | None = None
         self._now_ms = 0
         self._untold = 0
+        self._finished: tuple[Ledger, ...] = ()
         self._is_ours = True
         self._tries = 0
         self._next_try_ms = 0
@@ -166,7 +170,11 @@ class Books:
         self._now_ms = now_ms
         self._merge()
         if self._is_from_store:
-            self._store.record_outcomes(now_ms, self._store.recall(), self._last, ())
+            stored = self._store.recall()
+            # A life that ended meanwhile is in the last ledger no more: its own last word is told.
+            for ledger in (*self._finished, self._last):
+                self._store.record_outcomes(now_ms, stored, ledger, ())
+                stored = ledger
         else:
             merge_ledger(self._store, self._last, now_ms)
         if self._away_ms is not None:
@@ -176,7 +184,7 @@ class Books:
             data = {"since_ms": self._away_ms, "until_ms": now_ms, "untold": self._untold}
             self._store.note(now_ms, "seen", "store_gap", text, data=data)
         self._last, self._is_from_store = self._store.recall(), True
-        self._is_away, self._away_ms, self._untold = False, None, 0
+        self._is_away, self._away_ms, self._untold, self._finished = False, None, 0, ()
         self._note("the store is back")
 
     def _merge(self) -> None:
@@ -188,6 +196,9 @@ class Books:
 
     def _spill(self, before: Ledger, after: Ledger) -> None:
         """Write what changed into the spool: best effort, protection does not wait for it (G5)."""
+        was, life = before.life, after.life
+        if was is not None and (life is None or life.generation != was.generation):
+            self._finished = (*self._finished, before)[-FINISHED_MAX:]
         if self._spool is None:
             self._untold += before != after
             return

@@ -204,13 +204,7 @@ def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals)
         return NO_STOP_WHILE_FLAT if is_entry and refusals.while_flat(filled.at_ms) else NO_CAUSE
     life = max((its.generation for o in first.own() if (its := o.own_id) is not None), default=0)
     removed = any(
-        isinstance(p.cause, Changed)
-        and p.cause.by == "hand"
-        and (gone := ClientOrderId.parse(p.cause.client_id)) is not None
-        and gone.role is OrderRole.STOP_FLOOR
-        and gone.generation == life
-        for p in pictures
-        if p.at_ms <= first.at_ms
+        _is_gone_stop(p.cause, life, "hand", _REMOVED) for p in pictures if p.at_ms <= first.at_ms
     )
     return MANUAL_ADD if removed or refusals.of_floor(life, filled.at_ms) else NO_CAUSE
 
@@ -233,20 +227,21 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
         return FOREIGN if (cause.position - change) * cause.position <= 0 else NO_CAUSE
     if own is None or own.role is not OrderRole.ENTRY:
         return NO_CAUSE
-    # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8).
-    is_spent = any(
-        _is_spent_stop(picture.cause, own.generation)
-        for picture in pictures
-        if picture.at_ms <= first.at_ms
-    )
-    return STOP_SPENT if is_spent else NO_CAUSE
+    # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8), or
+    # somebody took it away while the entry was on its way.
+    gone = [p.cause for p in pictures if p.at_ms <= first.at_ms]
+    if any(_is_gone_stop(event, own.generation, "exchange", _SPENT) for event in gone):
+        return STOP_SPENT
+    is_removed = any(_is_gone_stop(event, own.generation, "hand", _REMOVED) for event in gone)
+    return STOP_REMOVED if is_removed else NO_CAUSE
 
 
-def _is_spent_stop(event: Event | None, generation: int) -> bool:
-    if not isinstance(event, Changed) or event.by != "exchange" or event.status not in _SPENT:
+def _is_gone_stop(event: Event | None, generation: int, by: str, how: frozenset[str]) -> bool:
+    if not isinstance(event, Changed) or event.by != by or event.status not in how:
         return False
     own = ClientOrderId.parse(event.client_id)
     return own is not None and own.generation == generation and own.role in STOPS
 
 
 _SPENT = frozenset({"FINISHED", "REJECTED", "EXPIRED"})
+_REMOVED = frozenset({"CANCELED", "CANCELLED"})

@@ -148,7 +148,7 @@ DURATIONS: Mapping[str, tuple[str, ...]] = {
     "child_sync_lag_ms": ("1000",),
     "gte_cancel_lag_ms": ("1000",),
     "gte_expire_lag_ms": ("2000",),
-    "trigger_delay_ms": ("500", "60000"),
+    "trigger_delay_ms": ("500", "15000"),
     "reduce_only_sync_lag_ms": ("1000",),
     "funding_lag_ms": ("5000",),
 }

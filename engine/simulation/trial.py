@@ -36,6 +36,7 @@ from engine.simulation.verdict import (
 )
 from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
+from engine.store.spool import Spool
 from engine.tick import TickReport
 from engine.venue.api import Venue
 
@@ -44,6 +45,7 @@ REST_TICKS = 3
 """So many empty plans in a row are rest."""
 
 FLATTEN_MS = 120_000
+SPOOL_BYTES = 1 << 20
 _QUIET_MS = 3_600_000
 
 
@@ -65,14 +67,20 @@ class Trial:
 
 
 class _Rest:
-    """Counts ticks until the keeper rests."""
+    """Counts ticks until the keeper rests, once the exchange itself does.
 
-    def __init__(self) -> None:
+    An order that hangs in TRIGGERING can neither be cancelled nor left alone.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
         self.ticks = 0
         self.empty = 0
 
     def seen(self, report: TickReport) -> bool:
         """Return whether to stop: at rest, or out of patience."""
+        if any(o.status.value.startswith("TRIGGER") for o in self._venue.algo.open.values()):
+            return False
         self.ticks += 1
         life = report.ledger.life
         is_covered = life is None or not life.is_open or life.uncovered_quantity == 0
@@ -91,7 +99,7 @@ def run_trial(drawn: Drawn) -> Trial:
     venue.feed_from(drawn.market.feed(START_MS))
     with TemporaryDirectory(prefix="keeper-trial-") as folder:
         inbox = Path(folder)
-        world = World(
+        world = _Stage(
             venue,
             inbox,
             drawn.limits,
@@ -104,6 +112,14 @@ def run_trial(drawn: Drawn) -> Trial:
             return _Course(drawn, world, inbox).run()
         finally:
             world.close()
+
+
+class _Stage(World):
+    """A world whose keeper has a spool beside its inbox, for when the store takes nothing."""
+
+    @property
+    def _spool(self) -> Spool | None:
+        return Spool(self._inbox / ".spool", size=SPOOL_BYTES)
 
 
 class _Course:
@@ -141,7 +157,7 @@ class _Course:
         return Compose(write)
 
     def _come_to_rest(self) -> None:
-        world, rest = self._world, _Rest()
+        world, rest = self._world, _Rest(self._world.venue)
         self._play.add(world.clock.now_ms, Calm())
         self._play.run(world.clock.now_ms + _QUIET_MS, rest.seen)
         self._needed = rest.needed
