@@ -153,7 +153,10 @@ def _move(
 def _may_move(situation: Situation, life: Life) -> bool:
     """Return whether the stop may be moved: open, covered, nothing else under way."""
     primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-    is_live = life.quantity > 0 if life.is_open else bool(primaries)
+    # Where no stop is taken while flat a tighter one waits for the fill: refused, it would never
+    # be asked for again (RULES E9, F3).
+    is_armed = bool(primaries) and situation.ledger.stop_while_flat is not False
+    is_live = life.quantity > 0 if life.is_open else is_armed
     return (
         is_live
         and life.closed_ms is None

@@ -44,6 +44,8 @@ from tests.builders import (
     SHORT,
     a_decision,
     a_fill,
+    a_filled_entry,
+    a_floor,
     a_ledger,
     a_life,
     a_position,
@@ -51,6 +53,7 @@ from tests.builders import (
     a_stop,
     an_entry,
     an_id,
+    an_inbox,
     cancelled,
     d,
     held,
@@ -136,6 +139,31 @@ def test_the_first_fill_brings_stop_and_floor_in_one_plan(side: Side) -> None:
         (FLOOR, None, on(side, 90_380)),
     ]
     assert cancelled(plan) == []
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_newer_decisions_tighter_stop_waits_for_the_first_fill(side: Side) -> None:
+    """RULES E9, D3, F3: refused while flat it would count as refused for ever."""
+    refused = a_stop(on(side, 90_380), side=side, status=REJECTED, code=REFUSED, rested_ms=None)
+    newer = a_decision(side, made_ms=NOW - 1_000, stop_loss=on(side, 90_420))
+    waiting = replace(
+        fallback(an_entering_ledger(side, refused), side=side),
+        inbox=an_inbox(newer),
+    )
+    life = a_life(side=side)
+    rests = a_stop(on(side, 90_380), side=side, revision=2)
+    ledger = a_ledger(
+        life, (a_filled_entry(side=side), refused, rests, a_floor(on(side, 90_380), side=side))
+    )
+    filled = a_situation(
+        ledger=replace(ledger, stop_while_flat=False),
+        condition=STREAMING,
+        decision=newer,
+        price=on(side, 90_760),
+    )
+
+    assert placed(make_plan(waiting), PRIMARY) == []
+    assert [t.trigger_price for t in placed(make_plan(filled), PRIMARY)] == [on(side, 90_420)]
 
 
 def test_where_stops_are_taken_the_unfilled_entry_keeps_its_cover() -> None:
