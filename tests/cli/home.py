@@ -96,6 +96,16 @@ class Home:
         """Let somebody else act on the account."""
         paper.call(self.access.admin_url, "hand", hand)
 
+    def fault(self, **fault: object) -> None:
+        """Arm a fault."""
+        paper.call(self.access.admin_url, "faults", fault)
+
+    def struck(self) -> int:
+        """Return how often the faults that are armed have struck."""
+        faults = paper.call(self.access.admin_url, "faults")["faults"]
+        assert isinstance(faults, list)
+        return sum(int(fault["struck"]) for fault in faults)
+
     def clear_faults(self) -> None:
         """Disarm every fault."""
         with urllib.request.urlopen(  # noqa: S310 - loopback

@@ -6,6 +6,7 @@ the venue's log.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from decimal import Decimal
@@ -84,6 +85,78 @@ def test_a_kill_in_the_middle_of_an_entry_leaves_the_position_covered_and_single
     assert never_widened(judged).findings == ()
     assert executed_once(judged).findings == ()
     assert covered(judged).checked > 0
+
+
+CRASHES = [
+    ("stop_primary", "timeout_after"),
+    ("entry", "timeout_before"),
+    ("stop_floor", "timeout_before"),
+    ("entry", "timeout_after"),
+    ("tp1", "timeout_after"),
+]
+"""Requests that stay silent until the keeper is killed, executed (after) or not (before).
+
+The test run plays the first three; KEEPER_CRASHES=all plays every one.
+"""
+if os.environ.get("KEEPER_CRASHES") != "all":
+    CRASHES = CRASHES[:3]
+
+
+@pytest.mark.parametrize(("role", "kind"), CRASHES, ids=[f"{r}, {k}" for r, k in CRASHES])
+def test_killed_while_a_request_is_on_its_way_the_next_life_goes_on(
+    role: str, kind: str, home: Home
+) -> None:
+    """RULES B4, C4: real processes at the crash points that `tests/recovery` plays in process."""
+    home.fault(kind=kind, match={"verb": "POST", "role": role})
+    first = home.start("run")
+    middle = decided(home)
+    if role in ("stop_floor", "tp1"):
+        home.until(lambda: entries_rest(home), "an entry rests")
+        touch(home, middle)
+    home.until(lambda: home.struck() == 1, "the request is on its way")
+
+    code, _ = end(first, signal.SIGKILL)
+    home.clear_faults()
+    second = home.start("run")
+    home.await_ticks(second)
+    home.until(lambda: entries_rest(home) or position(home) > 0, "the entry is there again")
+    touch(home, middle)
+    home.until(lambda: is_complete(home), "filled, with both layers and the target")
+    left, out = end(second, signal.SIGTERM)
+
+    assert (code, left) == (-9, 0), out
+    judged = history(home)
+    assert covered(judged).findings == ()
+    assert never_widened(judged).findings == ()
+    assert executed_once(judged).findings == ()
+    own = [e for e in judged.events if isinstance(e, Filled) and e.own_id is not None]
+    assert {e.own_id.generation for e in own if e.own_id is not None} == {1}
+
+
+def decided(home: Home) -> int:
+    """Give a decision; return a price a little below the entry's."""
+    document = home.keeper("decide", "long", "--json").document["decision"]
+    assert isinstance(document, dict)
+    low, high = (Decimal(edge) for edge in document["entry_zone"])
+    return int((low + high) / 2) - 5
+
+
+def touch(home: Home, middle: int) -> None:
+    """Let the whole entry fill, a part at each touch."""
+    for step in range(8):
+        home.price(str(middle - step % 2))
+
+
+def is_complete(home: Home) -> bool:
+    """Return whether the entry is done and every order of an open position rests."""
+    last = home.picture()
+    roles = {OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR, OrderRole.TP1}
+    return (
+        last is not None
+        and last.position > 0
+        and not last.own(OrderRole.ENTRY)
+        and roles <= {o.own_id.role for o in last.own() if o.own_id is not None}
+    )
 
 
 def test_with_the_keeper_dead_the_exchange_alone_closes_at_the_stop(home: Home) -> None:
