@@ -399,3 +399,16 @@ def test_drawn_faults_are_such_as_the_venue_takes(seed: int) -> None:
     assert 30 * 60_000 < moments[-1] < 75 * 60_000
     assert desk.raw("GET", "/fapi/v1/ping").status == 200
     assert drawn == list(islice(drawn_faults(seed, Decimal(6)), 300))
+
+
+def test_faults_that_are_over_are_forgotten_before_they_become_too_many() -> None:
+    """A venue that draws faults for months must not look through all of them at each request."""
+    desk = Desk()
+    lasting = desk.venue.inject({"kind": "slow", "match": {"path": "income"}})
+    for _ in range(700):
+        desk.venue.inject({"kind": "error", "code": -1000, "match": {"path": "ping"}})
+        desk.raw("GET", "/fapi/v1/ping")
+
+    known = desk.venue.faults()
+    assert len(known) < 600
+    assert known[0]["id"] == lasting
