@@ -41,7 +41,7 @@ def fold_orders(
             continue
         folded = order
         if (str(order.id), order.terms.book) not in mentioned:
-            folded = _fold_absence(order, observation, drifts)
+            folded = _fold_absence(order, ledger, observation, limits, drifts)
         if _is_gone(folded, ledger, observation, limits):
             drifts.append(
                 Drift(DriftKind.VANISHED_OWN_ORDER, "not found for long, freed", str(order.id))
@@ -160,14 +160,29 @@ def is_assumed_dead(order: Order) -> bool:
     return was_let_go or was_abandoned
 
 
-def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -> Order:
-    """Return the order after a look in which nothing was said about it."""
+def _fold_absence(
+    order: Order,
+    ledger: Ledger,
+    observation: Observation,
+    limits: Limits,
+    drifts: list[Drift],
+) -> Order:
+    """Return the order after a look in which nothing was said about it.
+
+    A request is abandoned when it can no longer execute and neither its id, nor trades, nor the
+    position shows a trace. Where they do, and it cannot be found by id, its remainder is given up
+    only after a minute more (RULES C4, B3 b).
+    """
     listing = observation.orders if order.terms.book is Book.REGULAR else observation.algo_orders
     if listing is None:
         return order
     if order.is_unresolved:
-        can_still_run = listing.at_ms <= order.dead_after_ms + VISIBLE_WITHIN_MS
-        if _is_not_found(order, observation) and not can_still_run:
+        over_ms = listing.at_ms - (order.dead_after_ms + VISIBLE_WITHIN_MS)
+        is_gone = over_ms > 0 and _is_not_found(order, observation)
+        has_trace = order.terms.can_open and _has_trace(order, ledger)
+        if is_gone and has_trace and over_ms > limits.zombie_wait_ms:
+            return _ended(order, listing.at_ms, "executed in part or whole, not found since")
+        if is_gone and not has_trace:
             return replace(
                 order,
                 status=OrderStatus.REJECTED,
@@ -184,6 +199,18 @@ def _fold_absence(order: Order, observation: Observation, drifts: list[Drift]) -
         )
         return replace(order, doubtful_since_ms=listing.at_ms)
     return order
+
+
+def _has_trace(entry: Order, ledger: Ledger) -> bool:
+    """Return whether trades or the position may show an execution of an entry (RULES C4)."""
+    if entry.quantity_filled > 0 or entry.quantity_untold > 0:
+        return True
+    life, fills = ledger.life, ledger.fills
+    if life is None or life.generation != entry.generation:
+        return False
+    told = sum((fill.signed_quantity for fill in fills), ZERO)
+    is_explained = ledger.position_quantity == told and all(fill.client_id for fill in fills)
+    return life.opened_ms is not None and not is_explained
 
 
 def _is_gone(order: Order, ledger: Ledger, observation: Observation, limits: Limits) -> bool:

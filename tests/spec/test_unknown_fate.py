@@ -18,6 +18,7 @@ from engine.reconcile.orders import VISIBLE_WITHIN_MS
 from engine.reconcile.outcomes import fold_outcomes
 from engine.reconcile.settle import reconcile
 from tests.builders import (
+    CANCELLED,
     ENTRY,
     FILLED,
     INTENDED,
@@ -27,6 +28,7 @@ from tests.builders import (
     UNKNOWN,
     WORKING,
     a_decision,
+    a_fill,
     a_filled_entry,
     a_floor,
     a_ledger,
@@ -147,6 +149,49 @@ def test_an_unknown_fate_is_abandoned_only_when_nothing_can_come_of_it(row: list
     assert known is not None
     assert known.status.value == after
     assert (DriftKind.UNANSWERED in [x.kind for x in drifts]) is (after == "unknown")
+
+
+TRACES = table("""
+trace     after_s  status    why
+none      11       rejected  its window is over, and nothing shows it
+filled    11       unknown   a trade of it was told: its remainder may still rest
+pushed    11       unknown   the stream told one
+gap       11       unknown   the position is more than the trades explain
+unnamed   11       unknown   a trade whose order nobody knows yet
+filled    71       expired   not found for a minute more: nothing is left of it to wait for
+gap       71       expired   the same
+other     11       rejected  the position is explained without it
+""")
+
+
+@pytest.mark.parametrize("row", TRACES, ids=ids(TRACES))
+def test_an_entry_is_abandoned_only_without_a_trace_in_trades_and_position(row: list[str]) -> None:
+    """RULES C4, B3 b: visible by id, in trades or in the position; any of them is a trace."""
+    trace, after_s, status, _ = row
+    entry = an_entry(
+        status=UNKNOWN,
+        exchange_id=None,
+        filled="0.004" if trace == "filled" else 0,
+        dead_after_ms=NOW - 1_000 * int(after_s),
+    )
+    if trace == "pushed":
+        entry = replace(entry, quantity_pushed=d("0.004"), pushed_ms=NOW - 500)
+    first = an_entry("0.004", revision=9, status=CANCELLED, filled="0.004")
+    held = {"none": "0", "pushed": "0"}.get(trace, "0.004")
+    fills = {
+        "filled": (a_fill(quantity="0.004"),),
+        "unnamed": (a_fill(quantity="0.004", client_id="", exchange_order_id="99"),),
+        "other": (a_fill(quantity="0.004", revision=9),),
+    }.get(trace, ())
+    orders = (first, entry) if trace == "other" else (entry,)
+    life = a_life(held, base_quantity=None, entry_final_ms=None)
+    ledger = a_ledger(life, (*orders, a_stop()), fills=fills)
+    look = seen(ledger, lookups=[NotFound(str(entry.id))], fills=None)
+
+    known = reconcile(ledger, look, Limits())[0].order(entry.id)
+
+    assert known is not None
+    assert known.status.value == status
 
 
 def test_no_entry_follows_one_of_unknown_fate() -> None:
