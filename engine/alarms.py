@@ -76,6 +76,11 @@ class Alarms:
                 del self._troubles[code]
                 self._say(report, code, Stage.CLEARED, trouble)
 
+    def since_ms(self, code: str) -> int | None:
+        """Return since when something is wrong, None when it is not, or a halt says it itself."""
+        trouble = self._troubles.get(code)
+        return None if trouble is None else trouble.since_ms
+
     def _say(self, report: TickReport, code: str, stage: Stage, trouble: _Trouble) -> None:
         lasted_s = (trouble.seen_ms - trouble.since_ms) / 1000
         text = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.alarms import Alarms
 from engine.config import Settings
@@ -47,9 +47,13 @@ class Beside:
         known = os.environ if environ is None else environ
         self.service = ServiceManager(known, monotonic_ms)
 
-    def after(self, report: TickReport, fields: Mapping[str, object]) -> None:
-        """Look at a finished tick; ``fields`` are the heartbeat's."""
+    def after(self, report: TickReport, fields: dict[str, Any]) -> None:
+        """Look at a finished tick; the heartbeat's ``fields`` learn since when what is wrong."""
         self._alarms.look(report)
+        fields["troubles"] = [
+            trouble | {"since_ms": self._alarms.since_ms(trouble["code"])}
+            for trouble in fields["troubles"]
+        ]
         status = f"{fields.get('health')}, {fields.get('phase')}"
         self.service.look(report, status)
         if self._followers is None:

@@ -149,6 +149,8 @@ def _with(settings: Settings, values: Mapping[str, Any]) -> Settings:
 def _shown(key: str, value: object) -> str | None:
     if key == "store.url":
         return without_password(str(value))
+    if key == "alerts.command" and isinstance(value, tuple):
+        return shown(str(value[0]))  # its arguments may hold a token
     if isinstance(value, tuple):
         return shown(" ".join(str(part) for part in value))
     return shown(value)

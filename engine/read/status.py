@@ -137,7 +137,7 @@ def _health(facts: Facts, process: Mapping[str, Any], *, is_running: bool) -> Do
         reasons.append({"code": "not_running", "since": process["last_tick_at"], "detail": text})
     else:
         reasons += [
-            {"code": t["code"], "since": None, "detail": t["detail"]}
+            {"code": t["code"], "since": moment(t.get("since_ms")), "detail": t["detail"]}
             for t in beat.get("troubles") or ()
             if t["code"] not in halted
         ]

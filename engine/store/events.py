@@ -93,6 +93,7 @@ class Events:
             text,
             order_id=str(order.id),
             generation=order.generation,
+            data=_order_data(order, is_new=was is None),
         )
 
     def add_fill(self, connection: sa.Connection, now_ms: int, fill: Fill, generation: int) -> None:
@@ -106,7 +107,7 @@ class Events:
             f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)}",
             order_id=fill.client_id or None,
             generation=generation,
-            data={"fill_id": fill.fill_id, "at_ms": fill.at_ms},
+            data=_fill_data(fill),
         )
 
     def add_level(self, connection: sa.Connection, now_ms: int, level: StopLevel) -> None:
@@ -171,6 +172,38 @@ def _named(action: Action) -> tuple[str, str, str | None]:
             return what, action.reason, None
         case Halt():
             return f"halt: {action.detail}", action.code, None
+
+
+def _order_data(order: Order, *, is_new: bool) -> dict[str, Any]:
+    """Return an order for programs: its terms once, then what changes."""
+    now = {"status": order.status.value, "filled": plain(order.quantity_filled)}
+    if not is_new:
+        return now
+    terms = order.terms
+    return now | {
+        "role": order.role.value,
+        "side": terms.side.value,
+        "type": terms.type.value,
+        "quantity": None if terms.quantity is None else plain(terms.quantity),
+        "price": None if terms.price is None else plain(terms.price),
+        "trigger_price": None if terms.trigger_price is None else plain(terms.trigger_price),
+        "reduce_only": terms.reduce_only,
+    }
+
+
+def _fill_data(fill: Fill) -> dict[str, Any]:
+    """Return an execution for programs, exact numbers as text."""
+    return {
+        "fill_id": fill.fill_id,
+        "at_ms": fill.at_ms,
+        "side": fill.side.value,
+        "price": plain(fill.price),
+        "quantity": plain(fill.quantity),
+        "commission": plain(fill.commission),
+        "commission_asset": fill.commission_asset,
+        "realized_pnl": plain(fill.realized_pnl),
+        "maker": fill.is_maker,
+    }
 
 
 def _terms(order: Order) -> str:

@@ -132,6 +132,14 @@ def test_a_moment_without_cover_wakes_nobody_and_a_second_does(watch: Watch) -> 
     assert watch.written() == [("uncovered", "raised")]
 
 
+def test_status_learns_since_when_something_is_wrong(watch: Watch) -> None:
+    watch.see(breaker(), 1_000)
+    watch.see(breaker(), 9_000)
+
+    assert watch.alarms.since_ms("breaker_open") == NOW + 1_000
+    assert watch.alarms.since_ms("uncovered") is None
+
+
 def test_a_halt_speaks_for_itself(watch: Watch) -> None:
     """It has an event of its own, an alarm too; twice would be once too often."""
     halt = HaltReason("breaker_open", "x", NOW)

@@ -110,10 +110,15 @@ def test_half_a_change_that_contradicts_the_other_half_is_refused_whole() -> Non
     )
 
 
-def test_a_password_is_not_told() -> None:
-    new = wanted(store={"url": "postgresql://keeper:hunter2hunter2@db/keeper"})
+def test_a_password_and_a_token_are_not_told() -> None:
+    """The report goes into the log and into the store."""
+    new = wanted(
+        store={"url": "postgresql://keeper:hunter2hunter2@db/keeper"},
+        alerts={"command": "/opt/tell --token hunter2hunter2"},
+    )
 
     text = reload(Settings(), new, is_open=False).text()
 
     assert "hunter2" not in text
     assert "store.url" in text
+    assert "alerts.command None -> /opt/tell" in text
