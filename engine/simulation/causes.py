@@ -229,10 +229,10 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
         return NO_CAUSE
     # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8), or
     # somebody took it away while the entry was on its way.
-    gone = [p.cause for p in pictures if p.at_ms <= first.at_ms]
-    if any(_is_gone_stop(event, own.generation, "exchange", _SPENT) for event in gone):
+    events = [p.cause for p in pictures if p.at_ms <= first.at_ms]
+    if any(_is_gone_stop(event, own.generation, "exchange", _SPENT) for event in events):
         return STOP_SPENT
-    is_removed = any(_is_gone_stop(event, own.generation, "hand", _REMOVED) for event in gone)
+    is_removed = any(_is_gone_stop(event, own.generation, "hand", _REMOVED) for event in events)
     return STOP_REMOVED if is_removed else NO_CAUSE
 
 

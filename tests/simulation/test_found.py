@@ -54,16 +54,17 @@ def test_a_life_that_ends_while_the_store_takes_nothing_is_a_trade_when_it_is_ba
 
     decide()
     store_fails(world, 0)
-    venue.set_price(price - 2_000, world.clock.now_ms)
-    world.run_until(START_MS + 40_000)
+    venue.hand({"do": "close"}, world.clock.now_ms)
+    venue.hand({"do": "cancel_all"}, world.clock.now_ms)  # nothing is left that must be swept
+    world.run_until(START_MS + 90_000)
     assert world.venue.house.account.positions["BOTH"].quantity == 0
     store_returns(world, 0)
-    world.run_until(START_MS + 60_000)
+    world.run_until(START_MS + 110_000)
     if has_another_life:
         venue.set_price(price, world.clock.now_ms)
-        world.run_until(START_MS + 120_000)
+        world.run_until(START_MS + 130_000)
         decide()
     trades = trade_documents(ReadStore.beside(world.store.desk))
     world.close()
 
-    assert [(t["exit_reason"], len(t["fills"])) for t in trades] == [("stop", 2)]
+    assert [t["exit_reason"] for t in trades] == ["by_user"]
