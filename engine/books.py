@@ -139,7 +139,7 @@ class Books:
 
     def forget(self) -> None:
         """Begin anew, like a new process: somebody else has kept the books meanwhile."""
-        self._last, self._is_from_store = Ledger(), False
+        self._last, self._is_from_store, self._finished = Ledger(), False, ()
         self._is_away, self._away_ms = self._store.trouble is not None, None
 
     def try_to_return(self, now_ms: int, tenure: Callable[[int], Tenure]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -129,7 +129,7 @@ class Thawed:
 class Stage:
     """A venue with a life written on it, and up to two keepers."""
 
-    def __init__(self, folder: Path, frost: Frost) -> None:
+    def __init__(self, folder: Path, frost: Frost, feed: Sequence[tuple[int, str]] = FEED) -> None:
         (folder / "inbox").mkdir()
         self.folder, self.frost = folder, frost
         self.clock = Clock(START_MS)
@@ -147,7 +147,7 @@ class Stage:
         }
         points = [
             PricePoint(START_MS + at_s * 1_000, prices.get(name) or Decimal(name))
-            for at_s, name in FEED
+            for at_s, name in feed
         ]
         self.venue.feed_from(iter(points))
         self.first = Rival(self.venue, folder, self.clock, frost)

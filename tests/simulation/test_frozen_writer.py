@@ -12,7 +12,7 @@ import pytest
 
 from engine.domain.situation import SECOND_WRITER
 from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
-from engine.simulation.log import read_log
+from engine.simulation.log import Changed, Placed, read_log
 from tests.simulation.frozen import LIFE_MS, Frost, Point, Rival, Stage, frozen, points, roll
 from tests.simulation.troubled import START_MS
 
@@ -58,6 +58,26 @@ def test_a_freeze_in_the_middle_of_a_stop_move_costs_no_cover(is_after: bool) ->
     thawed = frozen(Point(move, is_after))
 
     assert thawed.is_right, thawed
+
+
+def test_the_successor_withdraws_a_resting_entry_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4, E5: its writer may wake; then the stop goes, once the entry is proven empty."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    stage = Stage(tmp_path, Frost(), feed=())
+    stage.first.run_until(START_MS + 4_000)
+    before = len(read_log(stage.venue.log_after(0)))
+
+    stage.take_over()
+    events = read_log(stage.venue.log_after(0))[before:]
+    standing = stage.first.reach.standing()
+    stage.close()
+
+    ended = [e for e in events if isinstance(e, Changed) and e.status == "CANCELED"]
+    assert [e.book for e in ended] == ["regular", "algo"], "the entry first, then its stop"
+    assert [e for e in events if isinstance(e, Placed)] == []
+    assert [standing[0], standing[1]] == [0, 0]
 
 
 def test_two_keepers_with_stores_of_their_own_stand_down_and_stay_covered(
