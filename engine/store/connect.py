@@ -75,7 +75,8 @@ def make_database(place: Place, *, reads_only: bool = False) -> sa.Engine:
         settings = {
             "statement_timeout": 2_000,
             "lock_timeout": 500,
-            "idle_in_transaction_session_timeout": FROZEN_MS,
+            # A reader may think for long about what it read, and keeps nobody from writing.
+            "idle_in_transaction_session_timeout": 0 if reads_only else FROZEN_MS,
             "timezone": "UTC",
         }
         options["connect_args"] = {

@@ -104,6 +104,7 @@ def _run_in(
         raw: Any = connection.connection.driver_connection
         raw.patience_s = None  # a big table is rebuilt for minutes
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     config.attributes["connection"] = connection
     run(config)
