@@ -20,6 +20,9 @@ from engine.store.reading import ReadStore
 LOOK_S = 0.5
 """How often the tail is read."""
 
+CALM = 10
+"""How much more rarely a store that cannot be read is tried again."""
+
 PORTION = 500
 """How many events one look takes in; more wait for the next, which follows at once."""
 
@@ -109,7 +112,8 @@ class Tail:
         more = False
         is_last = False
         while not is_last:
-            is_last = self._ending.wait(0 if more else self._every_s)
+            pause_s = self._every_s * (CALM if self._is_failing else 1)
+            is_last = self._ending.wait(0 if more else pause_s)
             try:
                 more = self._look()
                 self._recovered()

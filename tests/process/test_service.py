@@ -149,6 +149,9 @@ def test_a_position_is_told_to_the_alert_command_and_written_to_the_daily_files(
     assert fill["decision"] == status["decision"]["id"]
     assert any("enough for today" in one["text"] for one in lines(told))
     assert {one["order"] for one in logged(home, "fills")} == {entry["client_id"]}
+    data = [one["data"] for one in logged(home, "fills")]
+    assert sum(Decimal(one["quantity"]) for one in data) <= Decimal(entry["quantity"])
+    assert {one["price"] for one in data} == {entry["price"]}
     orders = logged(home, "orders")
     ids = [one["id"] for one in orders]
     assert ids == sorted(set(ids))
