@@ -15,8 +15,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from engine.domain.action import PlaceOrder
 from engine.domain.identity import OrderRole
 from engine.domain.order import OrderStatus
 from engine.domain.terms import Rights
+from engine.read.trades import trade_documents
 from engine.store import migrate
 from engine.store.connect import ANSWER_MS
 from engine.store.reading import ReadStore
@@ -260,6 +263,36 @@ def test_a_keeper_begins_without_its_store_while_a_position_is_open(
         assert ledger.life.limit_price == before.life.limit_price, "the old rows were not lost"
         assert world.breaches() == []
         assert any("without the lease" in n for n in world.notes)
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_a_life_that_passes_while_the_store_is_away_is_told_whole(
+    folder: Path, trouble: Trouble
+) -> None:
+    """RULES G5, B5: filled, covered, stopped out without a store; the record is complete later."""
+    world = TroubledWorld(folder, sqlite_in(folder), holds=False)
+    try:
+        world.decide()
+        world.let_pass(4)
+        with in_trouble(trouble, world):
+            world.let_pass(2)
+            for price in ("90600", "90500", "90000"):
+                world.venue.set_price(Decimal(price), world.clock.now_ms)
+                world.let_pass(4)
+            assert world.reach.standing()[0] == 0
+            assert not world.is_writable
+        world.let_pass(BACK_S)
+        (trade,) = trade_documents(ReadStore.beside(world.store.desk))
+
+        assert world.reach.standing()[1] == 0, "swept when the store is back"
+        assert trade["exit_reason"] == "stop"
+        assert trade["naked_s"] == 0
+        fills: Any = trade["fills"]
+        assert {fill["role"] for fill in fills} == {"entry", "stop_primary"}
+        assert world.naked_ms() == 0
+        assert world.breaches() == []
     finally:
         world.close()
 
