@@ -34,6 +34,7 @@ from engine.keeper import Keeper, Parts
 from engine.leasehold import Leasehold, Tenure
 from engine.loop import RELOAD, Loop, Reasons, monotonic_ms, wall_guess_ms
 from engine.schedule import CLOCK, EQUITY, RETENTION, Schedule
+from engine.silence import Silence
 from engine.store.connect import OPENING_BUSY_MS
 from engine.store.retention import PORTION, retire_ticks
 from engine.store.shelf import EquitySample
@@ -208,6 +209,9 @@ class Running:
         settings, world = self._settings, self._world
         limits = settings.limits()
         gateway = Gateway(world.exchange, patience_ms=settings.exchange.patience_ms)
+        file = settings.store.spool.with_suffix(".silence")
+        self._silence = Silence(file, world.exchange.gate)
+        self._silence.restore(wall_guess_ms())
         self._anchor(gateway)
         world.lease.take(self._measured_ms, waits=standby)
         now_ms = world.exchange.now_ms()
@@ -298,6 +302,7 @@ class Running:
         if stream is not None and any(d.kind is DriftKind.STREAM_SILENT for d in report.drifts):
             stream.rebuild()
         usage = self._world.exchange.usage()
+        self._silence.keep(usage, self._world.exchange.now_ms(), wall_guess_ms())
         fields = vitals(report, self._process, self._loop.overruns) | {
             "requests_sent": usage.requests,
             "requests_weight": usage.weight_spent,
