@@ -31,6 +31,7 @@ class PastLife:
     closed_ms: int
     exit_reason: ExitReason | None
     withdrawn: str | None
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)

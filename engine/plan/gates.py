@@ -91,9 +91,11 @@ def decision_unused(situation: Situation, entry: Entry) -> GateResult:
     used = situation.ledger.has_used(entry.decision.id)
     opened = [p for p in situation.ledger.past if p.opened_ms is not None]
     last = max(opened, key=lambda p: p.closed_ms, default=None)
-    # The opposite decision that closed the position may open the other side once.
+    # The opposite decision that closed the position may open the other side once; what was made
+    # for our side meanwhile is consumed.
     ends_at_ms = 0 if last is None else last.closed_ms
-    if last is not None and last.exit_reason is ExitReason.OPPOSITE_DECISION:
+    is_opposite = last is not None and last.side is not entry.decision.side
+    if last is not None and last.exit_reason is ExitReason.OPPOSITE_DECISION and is_opposite:
         ends_at_ms = last.opened_ms or 0
     is_after = entry.decision.made_ms > ends_at_ms
     detail = "already used" if used else "made before the last position closed"

@@ -12,6 +12,7 @@ from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.observation import Observation
 from engine.domain.order import OrderReport
+from engine.domain.terms import OrderSide, Side
 from engine.domain.values import replace
 
 HISTORY_MS = 7 * 86_400_000
@@ -55,4 +56,5 @@ def _past_life(generation: int, orders: list[tuple[ClientOrderId, OrderReport]])
         closed_ms=max(r.updated_ms for _, r in orders),
         exit_reason=None,
         withdrawn=None if filled else "recovered",
+        side=Side.LONG if entries[0][1].side is OrderSide.BUY else Side.SHORT,
     )

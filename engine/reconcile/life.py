@@ -317,6 +317,7 @@ def _past(ledger: Ledger, life: Life) -> Ledger:
         closed_ms=life.closed_ms or life.swept_ms or 0,
         exit_reason=life.exit_reason,
         withdrawn=_why_withdrawn(ledger, life),
+        side=life.side,
     )
     return replace(
         ledger,

@@ -168,6 +168,7 @@ past_lives = sa.Table(
     _moment("closed_ms", nullable=False),
     _text("exit_reason", nullable=True),
     _text("withdrawn", nullable=True),
+    _text("side", nullable=True),
 )
 
 orders = sa.Table(

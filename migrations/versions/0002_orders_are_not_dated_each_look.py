@@ -21,11 +21,13 @@ def upgrade() -> None:
     """Drop the moment."""
     remove(op.get_bind())
     op.drop_column("orders", "seen_ms")
+    op.add_column("past_lives", sa.Column("side", sa.Text(), nullable=True))
     install(op.get_bind())
 
 
 def downgrade() -> None:
     """Bring the column back, empty: the next look fills it."""
     remove(op.get_bind())
+    op.drop_column("past_lives", "side")
     op.add_column("orders", sa.Column("seen_ms", sa.BigInteger(), nullable=True))
     install(op.get_bind())

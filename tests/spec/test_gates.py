@@ -172,6 +172,13 @@ REFUSES: list[tuple[str, str, Callable[[], Situation]]] = [
     ("decision_unused", "made before the close", lambda: past(a_past(closed_ms=NOW - 40_000))),
     (
         "decision_unused",
+        "made beside the opposite that closed",
+        lambda: past(
+            a_past(exit_reason=ExitReason.OPPOSITE_DECISION, side=LONG, closed_ms=NOW - 5_000)
+        ),
+    ),
+    (
+        "decision_unused",
         "made before the opposite's position",
         lambda: past(
             a_past(

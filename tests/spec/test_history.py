@@ -15,6 +15,7 @@ from engine.reconcile.settle import reconcile
 from tests.builders import (
     CANCELLED,
     FILLED,
+    LONG,
     NOW,
     PRIMARY,
     a_decision,
@@ -50,8 +51,8 @@ def test_used_decisions_and_generations_come_back_without_a_store() -> None:
 
     assert ledger.generation == 4
     assert ledger.past == (
-        PastLife(3, "7f3aq2", "", NOW - 7_000_000, NOW - 3_600_000, None, None),
-        PastLife(4, "7f3aq2", "", None, NOW - 1_800_000, None, "recovered"),
+        PastLife(3, "7f3aq2", "", NOW - 7_000_000, NOW - 3_600_000, None, None, LONG),
+        PastLife(4, "7f3aq2", "", None, NOW - 1_800_000, None, "recovered", LONG),
     )
 
 
