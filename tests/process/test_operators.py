@@ -88,3 +88,24 @@ def test_a_halted_keeper_protects_and_flatten_goes_on_until_it_is_flat(home: Hom
     last = home.picture()
     assert last is not None
     assert last.own() == ()
+
+
+def test_a_hard_error_halts_by_itself_and_resume_is_refused_while_it_stands(home: Home) -> None:
+    """Nine, with the reason named; by force, or when it is mended, the halt goes."""
+    child = home.start("run")
+    home.await_ticks(child)
+    fault = {"kind": "error", "code": -2015, "match": {"verb": "GET", "path": "openAlgoOrders"}}
+    paper.call(home.access.admin_url, "faults", {**fault, "times": 10_000})
+    home.until(lambda: status(home)["health"]["state"] == "halted", "it halts")
+
+    refused = home.keeper("resume", "--json")
+    forced = home.keeper("resume", "--force", "--reason", "I know", "--json")
+    mend(home)
+    home.until(lambda: status(home)["health"]["state"] == "ok", "all is well")
+    code, out = end(child, signal.SIGTERM)
+
+    assert (refused.code, refused.document["code"]) == (9, "command_refused")
+    assert "key_refused" in str(refused.document["message"])
+    assert "--force" in str(refused.document["remedy"])
+    assert (forced.code, forced.document["result"]) == (0, "1 halts lifted by force")
+    assert code == 0, out
