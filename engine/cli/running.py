@@ -40,6 +40,8 @@ def run(arguments: Namespace, output: Output) -> int:
         keeper.reload_from(lambda: settings_of(arguments))
         try:
             keeper.run(ticks=arguments.ticks)
+            ticks = keeper.keeper.ticks
+            log.say(Line("ended", f"ended after {ticks} ticks; what rests on the exchange stays"))
         finally:
             keeper.close()
     return int(ExitCode.DONE)
