@@ -16,7 +16,9 @@ from engine.domain.errors import InvalidInput
 KEY_VARIABLE = "KEEPER_API_KEY"
 SECRET_VARIABLE = "KEEPER_API_SECRET"  # noqa: S105 - the name of a variable, not its value
 FOLDER_VARIABLE = "CREDENTIALS_DIRECTORY"
+STORE_VARIABLE = "KEEPER__STORE__URL"
 HIDDEN = "***"
+_PASSWORD = re.compile(r"://[^:/@]*:([^@/]+)@")
 _SIGNATURE = re.compile(r"(?<=signature=)[0-9a-fA-F]{16,}")
 _SECRET_MIN = 8
 """Shorter words are no keys of an exchange, and hiding them would blot out half of a text."""
@@ -93,6 +95,7 @@ def _read(path: Path) -> str:
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return everything in the environment and in systemd's credentials that nobody may read."""
     found = [environ.get(name, "").strip() for name in (KEY_VARIABLE, SECRET_VARIABLE)]
+    found += _PASSWORD.findall(environ.get(STORE_VARIABLE, ""))
     folder = environ.get(FOLDER_VARIABLE, "")
     for name in ("api_key", "api_secret") if folder else ():
         try:

@@ -141,6 +141,7 @@ def test_secrets_come_from_the_environment_and_from_systemds_credentials(tmp_pat
 
     assert set(secrets_in(environ)) == {KEY, SECRET}
     assert secrets_in({"KEEPER_API_KEY": "short"}) == ()
+    assert secrets_in({"KEEPER__STORE__URL": "postgresql://k:passw0rd1@db/k"}) == ("passw0rd1",)
     assert hidden(f"{KEY} and {SECRET}", secrets_in(environ)) == "*** and ***"
 
 
