@@ -53,7 +53,7 @@ def said(child: subprocess.Popen[str]) -> list[dict[str, object]]:
     """End a keeper and return the documents it said."""
     code, out = end(child, signal.SIGTERM)
     assert code == 0, out
-    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in out.splitlines() if line.startswith('{"schema"')]
 
 
 def test_protection_comes_before_the_store(tmp_path: Path) -> None:
