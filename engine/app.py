@@ -375,8 +375,12 @@ class Running:
             if not self._is_recorded:
                 settings = self._settings
                 text, mode = settings.canonical(), settings.mode.value
-                store.record_settings(text, mode, report.now_ms)
-                self._is_recorded = True
+                try:
+                    store.record_settings(text, mode, report.now_ms)
+                except StoreUnavailable as error:
+                    self._note(str(error))  # the next tick tries again, or knows that it is away
+                else:
+                    self._is_recorded = True
             return
         if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
             store.reopen(busy_ms=OPENING_BUSY_MS)
