@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -28,6 +29,8 @@ def run(arguments: Namespace, output: Output) -> int:
         f"waiting for a fresh decision in {settings.decisions}; give one with: "
         f"{command('decide', 'long', *config_words(arguments))}"
     )
+    # Until the loop listens (a standby may wait for days) a reload has nothing to reload.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     with speaking_for_everybody(log):
         keeper = build(
             settings,

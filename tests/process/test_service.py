@@ -105,6 +105,21 @@ def test_ready_alive_reload_and_end_are_said_to_the_service_manager(
     assert "did you mean trailing.trail_pct" in texts[1]
 
 
+def test_a_standby_does_not_die_of_a_reload(home: Home) -> None:
+    """It waits for days; a closed terminal or a `systemctl reload` must not end it."""
+    first = home.start("run")
+    home.await_ticks(first)
+    second = home.start("run", "--standby")
+    assert second.stdout is not None
+    assert "standing by" in second.stdout.readline()
+
+    second.send_signal(signal.SIGHUP)
+    end(first, signal.SIGTERM)
+    home.await_ticks(second)
+
+    assert end(second, signal.SIGTERM)[0] == 0
+
+
 def test_a_keeper_that_cannot_look_is_neither_ready_nor_alive(home: Home, manager: Manager) -> None:
     """The exchange answers the clock and nothing else: it ticks on and says nothing good."""
     for path in ("positionRisk", "openOrders", "openAlgoOrders"):
