@@ -190,6 +190,7 @@ HOLDS: dict[str, Reason] = {
     "level_crossed": _reason("F4", "a stop at the level would trigger at once"),
     "possibly_resting_max": _reason("C4", "enough stops are possibly resting: look, place no more"),
     "target_behind_price": _reason("F4 F10", "a moved target lies behind price"),
+    "stop_wider": _reason("F10 B2", "a newer decision's stop is wider than the level in force"),
     "zone_behind_price": _reason("F9", "a moved zone lies behind price"),
     "zone_moved_too_far": _reason("F9", "one map moved the zone too far"),
     "picture_missing": _reason("C3", "position or orders were not read"),

@@ -19,7 +19,7 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait
 from engine.plan.entry_zone import EffectiveZone, basis_price
-from engine.plan.gates import Entry, all_pass, judge, planned_entry
+from engine.plan.gates import Entry, all_pass, judge, planned_entry, refused_since
 from engine.plan.proposal import NOTHING, Proposal
 
 
@@ -100,7 +100,7 @@ def enter(situation: Situation) -> Proposal:
         return NOTHING
     if must_wait(situation, entries, MANAGE_ATTEMPTS):
         return Proposal(holds=(Hold("enter", "backoff"),))
-    if (why := why_not_enter(situation, life)) is not None:
+    if (why := why_not_enter(situation, life) or refused_since(situation)) is not None:
         return Proposal(holds=(Hold("enter", why),))
     terms = OrderTerms(
         client_id=situation.next_id(OrderRole.ENTRY),
@@ -155,6 +155,8 @@ def why_not_enter(situation: Situation, life: Life) -> str | None:
     near = life.zone_low if life.side is Side.LONG else life.zone_high
     if near is not None and life.side.gain(near, best) < 0:
         return "price_below_zone"
+    if situation.inbox.suspended_since_ms is not None or situation.inbox.reads_flat:
+        return "suspended"  # nothing is sent until a valid newer document is there (D4)
     if condition.halts or not condition.is_store_writable or condition.is_breaker_open:
         return "not_allowed"
     return None

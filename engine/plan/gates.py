@@ -13,7 +13,9 @@ from decimal import Decimal
 from engine.domain.action import GateResult, Verdict
 from engine.domain.decision import Decision
 from engine.domain.equity import Opening, day_start, drawdown_pct
+from engine.domain.identity import FOREIGN_HASH
 from engine.domain.instrument import bracket_of
+from engine.domain.ledger import PastLife
 from engine.domain.numbers import plain
 from engine.domain.position import ExitReason
 from engine.domain.situation import Situation
@@ -107,7 +109,7 @@ def decision_unused(situation: Situation, entry: Entry) -> GateResult:
 def cooldown_over(situation: Situation, entry: Entry) -> GateResult:
     """D2: after a stop-out or emergency close the same terms wait."""
     limit_ms = situation.limits.cooldown_ms
-    for past in situation.ledger.past:
+    for past in _ours(situation):
         reason = past.exit_reason
         was_bad = past.opened_ms is not None and (
             reason is None or reason.value in ("stop", "emergency", "liquidated", "adl")
@@ -119,6 +121,11 @@ def cooldown_over(situation: Situation, entry: Entry) -> GateResult:
                 "cooldown_over", passes=False, value=since_ms // 1000, limit=limit_ms // 1000
             )
     return _gate("cooldown_over", passes=True, limit=limit_ms // 1000)
+
+
+def _ours(situation: Situation) -> list[PastLife]:
+    """Return the past lives that an entry of ours began: what was only protected was no trade."""
+    return [p for p in situation.ledger.past if p.decision_id != FOREIGN_HASH]
 
 
 FOR_PRICE = frozenset({"price_left", "tp1_reached", "price_below_zone", "stop_spent", "recovered"})
@@ -284,9 +291,9 @@ def stop_not_crossed(situation: Situation, entry: Entry) -> GateResult:
 
 
 def trades_left_today(situation: Situation, entry: Entry) -> GateResult:
-    """H2: own positions with a first fill today (UTC) below the cap."""
+    """H2: own positions with a first fill today (UTC) below the cap; somebody's do not count."""
     start_ms = day_start(situation.now_ms)
-    today = sum(1 for p in situation.ledger.past if (p.opened_ms or 0) >= start_ms)
+    today = sum(1 for p in _ours(situation) if (p.opened_ms or 0) >= start_ms)
     limit = situation.limits.trades_per_day_max
     return _gate("trades_left_today", today < limit, today, limit)
 
@@ -409,6 +416,34 @@ def stop_while_flat(situation: Situation, entry: Entry) -> GateResult:
 def _ends(zone: EffectiveZone, sign: int) -> tuple[Decimal, Decimal]:
     """Return the zone's stop-side and target-side ends."""
     return (zone.low, zone.high) if sign > 0 else (zone.high, zone.low)
+
+
+WHILE_WAITING: tuple[Gate, ...] = (
+    spread_narrow,
+    volatility_calm,
+    trades_left_today,
+    drawdown_day,
+    drawdown_week,
+    no_foreign_orders,
+    account_usable,
+    clock_in_step,
+)
+"""What is asked again when the entry is sent: an armed stop may have waited for minutes (E9, E4).
+
+Left out is what arming itself has changed, and what withdraws the entry by another rule (E6, D2).
+"""
+
+
+def refused_since(situation: Situation) -> str | None:
+    """Return the first gate that would not let an armed entry go now, None when all would."""
+    entry = planned_entry(situation)
+    if entry is None:
+        return None  # its document is gone: the age of what was armed decides (D2)
+    for gate in WHILE_WAITING:
+        result = gate(situation, entry)
+        if result.verdict is not Verdict.PASS:
+            return result.code
+    return None
 
 
 GATES: tuple[Gate, ...] = (

@@ -67,9 +67,20 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     if is_missing and _cover_would_trigger(situation):
         return ExitReason.EMERGENCY, "stop_would_trigger"
     refused_ms = life.cover_refused_since_ms
-    if refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms:
+    is_over = refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms
+    if is_over and _is_cover_refused(situation):
         return ExitReason.EMERGENCY, "cover_refused"
     return _by_decision(situation, life)
+
+
+def _is_cover_refused(situation: Situation) -> bool:
+    """Return whether the exchange's newest word on cover is a refusal (RULES F11).
+
+    A stop of unknown fate may rest: it does not close a position (C1, C4).
+    """
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
+    last = max(primaries, key=lambda o: o.id.revision, default=None)
+    return last is not None and last.status is OrderStatus.REJECTED and last.code != 0
 
 
 def _cover_would_trigger(situation: Situation) -> bool:

@@ -139,6 +139,7 @@ def retire_spare_stops(situation: Situation) -> Proposal:
         return Proposal(actions=others)
     # A tighter one that is too small carries the level: it stays until a whole set rests there.
     spare = [o for o in resting if o not in keep and may_cancel(situation, o)]
+    spare.sort(key=lambda o: life.side.sign * (o.terms.trigger_price or ZERO))  # widest first (C4)
     spare += [o for o in strays if o.role.is_stop]
     return Proposal(
         actions=others

@@ -14,6 +14,7 @@ from engine.domain.action import Hold
 from engine.domain.decision import Decision, LiquidationZone
 from engine.domain.instrument import Instrument
 from engine.domain.limits import Limits
+from engine.domain.numbers import plain
 from engine.domain.position import Life, Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import Side, WorkingPrice
@@ -44,6 +45,7 @@ def refine(situation: Situation) -> Proposal:
         )
     life = replace(life, refined_by=decision.id)
     life, holds = _targets(life, decision, instrument, price)
+    holds += _wider_stop(life, decision, instrument)
     life, more = _zone(life, decision, situation.limits, price)
     if not life.is_open:
         entry = planned_entry(situation)
@@ -127,6 +129,16 @@ def _targets(
         else:
             holds.append(Hold("refine", "target_behind_price", f"tp2 {decision.tp2} at {price}"))
     return life, holds
+
+
+def _wider_stop(life: Life, decision: Decision, instrument: Instrument) -> list[Hold]:
+    """Return what is to be recorded of a stop that would widen ours: refused, whatever it is."""
+    if decision.stop_loss is None:
+        return []
+    stop = instrument.price_toward_less_risk(life.side, decision.stop_loss)
+    if not life.side.is_tighter(life.level_in_force, stop):
+        return []
+    return [Hold("refine", "stop_wider", f"{plain(stop)}, in force {plain(life.level_in_force)}")]
 
 
 def _zone(

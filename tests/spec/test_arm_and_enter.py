@@ -26,6 +26,7 @@ from tests.builders import (
     REJECTED,
     SHORT,
     UNKNOWN,
+    a_candle,
     a_decision,
     a_ledger,
     a_life,
@@ -33,7 +34,9 @@ from tests.builders import (
     a_situation,
     a_stop,
     an_entry,
+    an_equity,
     an_id,
+    an_inbox,
     cancelled,
     d,
     held,
@@ -229,6 +232,11 @@ gap        min_gap            price too near the stop
 below      price_below_zone   best ask below the zone
 store      not_allowed        the store cannot write
 breaker    not_allowed        the exchange is in trouble
+suspended  suspended          a newer document is refused: nothing is sent (D4)
+flat       suspended          one that reads flat is there
+spread     spread_narrow      the spread has opened since it was armed
+drawdown   drawdown_day       a limit was reached while it waited
+minutes    volatility_calm    a minute moved too far
 """)
 
 
@@ -244,6 +252,15 @@ def test_what_keeps_an_armed_entry_back(row: list[str]) -> None:
         "quote": replace(look, quote=None),
         "filters": replace(look, instrument=None),
         "below": replace(look, quote=Fact(Quote(d("90699.8"), d("90699.9")), NOW)),
+        "spread": replace(look, quote=Fact(Quote(d("90760"), d("90860")), NOW)),
+        "minutes": replace(
+            look,
+            candles=Fact((a_candle(90_760, -1, low=89_000, high=90_800), a_candle(90_760)), NOW),
+        ),
+    }
+    inboxes = {
+        "suspended": replace(situation.inbox, suspended_since_ms=NOW - 1),
+        "flat": replace(situation.inbox, reads_flat=True),
     }
     conditions = {
         "store": Condition(is_store_writable=False),
@@ -258,12 +275,27 @@ def test_what_keeps_an_armed_entry_back(row: list[str]) -> None:
         situation,
         observation=looks.get(hindrance, situation.observation),
         condition=conditions.get(hindrance, situation.condition),
+        inbox=inboxes.get(hindrance, situation.inbox),
     )
+    if hindrance == "drawdown":
+        situation = replace(situation, ledger=replace(situation.ledger, equity=an_equity(d("979"))))
 
     plan = make_plan(situation)
 
     assert placed(plan, ENTRY) == []
-    assert reason in held(plan)
+    if hindrance == "flat":  # which withdraws it as well, and then there is nothing to hold back
+        assert plan.ledger.life is not None
+        assert plan.ledger.life.withdrawing == "flat_decision"
+    else:
+        assert reason in held(plan)
+
+
+def test_without_its_document_an_armed_entry_is_judged_by_its_age_alone() -> None:
+    """RULES D2: a file that was taken away says nothing against what it had said."""
+    situation = replace(armed(), inbox=an_inbox(None))
+    wide = replace(situation.observation, quote=Fact(Quote(d("90760"), d("90860")), NOW))
+
+    assert len(placed(make_plan(replace(situation, observation=wide)), ENTRY)) == 1
 
 
 def test_a_halt_withdraws_instead_of_entering() -> None:

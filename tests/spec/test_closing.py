@@ -144,10 +144,37 @@ def test_cover_refused_for_five_seconds_closes() -> None:
 
     def refused_for(elapsed_ms: int) -> Situation:
         life = a_life(uncovered_quantity=d("0.013"), cover_refused_since_ms=NOW - elapsed_ms)
-        return a_situation(life, (a_filled_entry(),))
+        return a_situation(life, (a_filled_entry(), a_stop(status=REJECTED, code=-4045)))
 
     assert closing_of(refused_for(4_999))[0] is None
     assert closing_of(refused_for(5_000)) == (ExitReason.EMERGENCY, "cover_refused")
+
+
+LAST_WORDS = table("""
+last      closes  why
+refused   yes     the exchange still says no
+unknown   no      the newest may rest: doubt closes nothing
+unsent    no      it never left: the exchange has refused nothing
+none      no      no stop at all: one is placed first
+""")
+
+
+@pytest.mark.parametrize("row", LAST_WORDS, ids=ids(LAST_WORDS))
+def test_the_naked_limit_closes_only_while_the_exchange_refuses(row: list[str]) -> None:
+    """RULES F11, C1, C4: refused for five seconds, and still refused."""
+    last, closes, _ = row
+    life = a_life(uncovered_quantity=d("0.013"), cover_refused_since_ms=NOW - 6_000)
+    refused = a_stop(status=REJECTED, code=-4045)
+    stops = {
+        "refused": (refused, a_stop(revision=2, status=REJECTED, code=-4045)),
+        "unknown": (refused, a_stop(revision=2, status=UNKNOWN)),
+        "unsent": (refused, a_stop(revision=2, status=REJECTED)),
+        "none": (),
+    }[last]
+
+    reason, _ = closing_of(a_situation(life, (a_filled_entry(), *stops)))
+
+    assert (reason is not None) is (closes == "yes")
 
 
 DECISIONS = table("""

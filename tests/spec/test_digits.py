@@ -25,6 +25,7 @@ from tests.builders import (
     NOW,
     SHORT,
     a_decision,
+    a_filled_entry,
     a_ledger,
     a_life,
     a_position,
@@ -58,12 +59,13 @@ def test_a_position_without_a_ledger_is_written_down_whatever_it_cost_on_average
     side: Side, is_ours: bool
 ) -> None:
     """RULES B4, G1: after losing the store the keeper must be able to write, or it stays stuck."""
+    entry = a_filled_entry("0.012", side=side, price=on(side, "90743.3"))
     orders = [a_stop(on(side, 90_380), side=side)] if is_ours else []
     look = an_observation(
         position=a_position("0.012", side, entry_price=ENDLESS),
         reports=[report_of(o) for o in orders],
         price=on(side, 90_760),
-        history=Fact((), NOW),
+        history=Fact((report_of(entry),) if is_ours else (), NOW),
     )
     store = Store.open("sqlite://", account="spec", symbol="BTCUSDT")
 

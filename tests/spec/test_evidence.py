@@ -380,7 +380,8 @@ def test_a_fill_is_named_by_the_order_that_executed() -> None:
 def test_fills_before_the_life_belong_to_another() -> None:
     """Lesson 7: a fill is matched by generation, never by symbol only."""
     ledger = a_ledger(a_life(), (a_filled_entry(), a_stop()))
-    older = a_fill(PRIMARY, number=9, at_ms=NOW - 61_000)
+    another = str(an_id(PRIMARY, generation=0))
+    older = a_fill(PRIMARY, number=9, at_ms=NOW - 61_000, client_id=another)
 
     reconciled, _ = reconcile(ledger, seen(ledger, fills=(*ledger.fills, older)), LIMITS)
 

@@ -11,6 +11,7 @@ import pytest
 from engine.domain.action import Verdict
 from engine.domain.condition import Condition, HaltReason
 from engine.domain.equity import Equity, Opening
+from engine.domain.identity import FOREIGN_HASH
 from engine.domain.ledger import PastLife
 from engine.domain.limits import Limits
 from engine.domain.observation import AccountMode, AccountReport, Fact, Quote
@@ -147,6 +148,28 @@ PASSES: list[tuple[str, str, Callable[[], Situation]]] = [
         "trades_left_today",
         "yesterday's do not count",
         lambda: past(*(a_past(generation=n, opened_ms=MIDNIGHT_MS - 1) for n in range(1, 5))),
+    ),
+    (
+        "trades_left_today",
+        "somebody's do not count",
+        lambda: past(
+            *(
+                a_past(generation=n, opened_ms=MIDNIGHT_MS, decision_id=FOREIGN_HASH)
+                for n in range(1, 5)
+            )
+        ),
+    ),
+    (
+        "cooldown_over",
+        "what stopped out was somebody's",
+        lambda: past(
+            a_past(
+                decision_id=FOREIGN_HASH,
+                terms="",
+                exit_reason=ExitReason.STOP,
+                closed_ms=NOW - 50_000,
+            )
+        ),
     ),
     ("drawdown_day", "just above the limit", lambda: equity_of(now=d("980.1"))),
     (

@@ -420,6 +420,18 @@ def test_the_old_stop_stays_while_the_new_one_is_not_proof(row: list[str]) -> No
     assert cancelled(plan) == []
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_extras_are_retired_widest_first(side: Side) -> None:
+    """RULES C4: what protects least leaves first, should the burst be cut short."""
+    levels = (90_420, 90_380, 90_400)
+    stops = [a_stop(on(side, x), side=side, revision=n) for n, x in enumerate(levels, start=1)]
+    life = a_life(side=side, stop_level=on(side, 90_420))
+
+    plan = make_plan(a_situation(life, (a_filled_entry(side=side), *stops)))
+
+    assert [i.revision for i in cancelled(plan, PRIMARY)] == [2, 3]
+
+
 def test_a_cancel_is_repeated_only_after_a_second() -> None:
     """Lesson 10: a cancel on its way is not sent again every tick."""
     fresh = a_stop(cancel_sent_ms=NOW - 1_000)

@@ -81,6 +81,31 @@ def test_targets_may_move_until_done(side: Side) -> None:
     assert cancelled(plan) == [an_id(TP1), an_id(TP2)]
 
 
+STOPS = table("""
+stop     hold        why
+90379    stop_wider  wider than the level in force: refused, and written down
+90379.5  stop_wider  by less than a dollar
+90380    -           the same
+90400    -           tighter: that is the ratchet's
+none     -           no stop is named
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", STOPS, ids=ids(STOPS))
+def test_a_wider_stop_is_refused_and_recorded_once(row: list[str], side: Side) -> None:
+    """RULES F10, B2: what the analytics job asked for, and did not get, can be explained."""
+    stop, hold, _ = row
+    situation = refining(side=side, stop_loss=None if stop == "none" else on(side, stop))
+
+    plan = make_plan(situation)
+    again = make_plan(replace(situation, ledger=plan.ledger))
+
+    found = [x.reason for x in plan.holds if x.rule == "refine"]
+    assert found == ([] if hold == "-" else [hold])
+    assert [x for x in again.holds if x.rule == "refine"] == []
+
+
 REFUSED = table("""
 field  value  price  hold                 why
 tp1    91500  91550  target_behind_price  a target moved behind price is refused
