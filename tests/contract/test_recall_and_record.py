@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from engine.domain.errors import StoreUnavailable
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
@@ -218,3 +220,16 @@ def test_recall_looks_at_no_history(shelter: Shelter) -> None:
         ).fetchall()
 
         assert all("SEARCH" in row[3] and "INDEX" in row[3] for row in plan), (name, plan)
+
+
+def test_rows_that_spell_no_ledger_are_a_store_that_cannot_be_read(shelter: Shelter) -> None:
+    """RULES G5: like a broken file; the keeper goes on from the exchange and says so."""
+    store = shelter.fresh()
+    record(store, an_open_ledger())
+    orders = t.orders
+    ours = orders.c.account == store.desk.account
+    with store.desk.transaction("breaking a row") as connection:
+        connection.execute(sa.update(orders).where(ours).values(status="nonsense"))
+
+    with pytest.raises(StoreUnavailable, match="cannot be understood"):
+        shelter.again(store).recall()
