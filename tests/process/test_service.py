@@ -136,11 +136,11 @@ def test_a_keeper_that_cannot_look_is_neither_ready_nor_alive(home: Home, manage
 def test_a_position_is_told_to_the_alert_command_and_written_to_the_daily_files(home: Home) -> None:
     """Fills, a halt by hand, and every order: from the tail of the events, by id in order."""
     told = home.folder / "told"
-    configure(
-        home,
-        alerts={"command": ["sh", "-c", f"cat >> '{told}'"]},
-        logs={"folder": "log"},
-    )
+    beside: dict[str, Any] = {
+        "alerts": {"command": ["sh", "-c", f"cat >> '{told}'"]},
+        "logs": {"folder": "log"},
+    }
+    configure(home, **beside)
     home.keeper("decide", "long")
     child = home.start("run")
     home.await_ticks(child)
@@ -154,8 +154,11 @@ def test_a_position_is_told_to_the_alert_command_and_written_to_the_daily_files(
     entry = next(order for order in status["orders"] if order["role"] == "entry")
     home.price(str(Decimal(entry["price"]) - 1))
     home.until(lambda: any(one["kind"] == "fill" for one in lines(told)), "the fill was told")
+    configure(home, **beside, protection={"naked_limit_s": 9}, entry={"chases_max": 1})
+    child.send_signal(signal.SIGHUP)
+    home.until(lambda: any(one["reason"] == "reload" for one in lines(told)), "it was told")
     home.keeper("halt", "--reason", "enough for today")
-    home.until(lambda: any(one["kind"] == "operator" for one in lines(told)), "the halt was told")
+    home.until(lambda: any(one["reason"] == "halt" for one in lines(told)), "the halt was told")
     code, out = end(child, signal.SIGTERM)
 
     assert code == 0, out
@@ -163,6 +166,12 @@ def test_a_position_is_told_to_the_alert_command_and_written_to_the_daily_files(
     assert fill["order"] == entry["client_id"]
     assert fill["decision"] == status["decision"]["id"]
     assert any("enough for today" in one["text"] for one in lines(told))
+    reload = next(one for one in lines(told) if one["reason"] == "reload")
+    assert reload["data"] == {
+        "taken": ["entry.chases_max"],
+        "while_flat": ["protection.naked_limit_s"],
+        "restart": [],
+    }
     assert {one["order"] for one in logged(home, "fills")} == {entry["client_id"]}
     data = [one["data"] for one in logged(home, "fills")]
     assert sum(Decimal(one["quantity"]) for one in data) <= Decimal(entry["quantity"])
