@@ -148,7 +148,7 @@ def test_a_position_is_told_to_the_alert_command_and_written_to_the_daily_files(
 
     def entered() -> bool:
         status.update(home.keeper("status", "--json").document)
-        return status["phase"] == "entering"
+        return bool(status["phase"] == "entering")
 
     home.until(entered, "an entry rests")
     entry = next(order for order in status["orders"] if order["role"] == "entry")
