@@ -384,6 +384,7 @@ class Running:
             return
         if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
             store.reopen(busy_ms=OPENING_BUSY_MS)
+            store.recall()
 
     def _retire_ticks(self, now_ms: int) -> None:
         """Remove a portion of old tick rows; the next tick takes the next one, if there is more."""
