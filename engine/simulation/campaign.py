@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from engine import __version__
-from engine.domain.terms import Phase
 from engine.read.documents import Document
+from engine.simulation.causes import Naked, bounds
+from engine.simulation.coverage import document as coverage_document
 from engine.simulation.draw import PROFILES, START_MS, draw
 from engine.simulation.trial import CONVERGE_TICKS, Trial, run_trial
-from engine.venue.switches import Switches
 
 HOUR_MS = 3_600_000
 Say = Callable[[str], None]
@@ -77,7 +77,8 @@ class Tally:
         self._effective: Counter[str] = Counter()
         self._cells: Counter[tuple[str, str]] = Counter()
         self._states: set[str] = set()
-        self._naked: dict[str, tuple[int, int, int]] = {}
+        self._naked: dict[str, tuple[int, Naked]] = {}
+        self._switches: Counter[tuple[str, str | int]] = Counter()
         self._worst = (0, -1)
         self._needed = 0
         self._is_restless = False
@@ -98,14 +99,12 @@ class Tally:
             self._is_restless = True
         else:
             self._needed = max(self._needed, trial.ticks_to_converge)
+        self._switches.update(trial.switches.items())
         for naked in trial.naked:
             lasted_ms = naked.window.duration_ms
-            count, worst_ms, bound_ms = self._naked.get(naked.cause, (0, 0, 0))
-            self._naked[naked.cause] = (
-                count + 1,
-                max(worst_ms, lasted_ms),
-                max(bound_ms, naked.bound_ms),
-            )
+            count, worst = self._naked.get(naked.cause, (0, naked))
+            own_ms, worst_ms = (n.window.duration_ms - n.imposed_ms for n in (naked, worst))
+            self._naked[naked.cause] = (count + 1, naked if own_ms > worst_ms else worst)
             if lasted_ms > self._worst[0]:
                 self._worst = (lasted_ms, trial.seed)
         for violation in trial.violations:
@@ -127,12 +126,14 @@ class Tally:
         hours = totals["sim_ms"] / HOUR_MS
         cpu_s = max(self._cpu_s, 0.001)
         worst_ms, worst_seed = self._worst
+        drawn = PROFILES[self._profile].faults
+        coverage = coverage_document(self._cells, drawn, self._states)
         return {
             "schema": "keeper/simulate/1",
             "version": __version__,
             "profile": self._profile,
             "seeds": {"first": seeds[0], "last": seeds[-1], "run": len(seeds)},
-            "ok": not self.violations,
+            "ok": not self.violations and not coverage["contradicted"],
             "totals": {
                 "lives": totals["lives"],
                 "sim_hours": round(hours, 3),
@@ -147,22 +148,14 @@ class Tally:
             "naked": {
                 "worst_s": worst_ms / 1000,
                 "worst_seed": worst_seed if worst_ms else None,
-                "by_fault": [
-                    {
-                        "fault": cause,
-                        "count": count,
-                        "worst_s": lasted_ms / 1000,
-                        "bound_s": bound_ms / 1000,
-                    }
-                    for cause, (count, lasted_ms, bound_ms) in sorted(self._naked.items())
-                ],
+                "by_fault": [self._by_fault(cause) for cause in sorted(self._naked)],
             },
             "faults": [
                 {"kind": kind, "injected": count, "effective": self._effective[kind]}
                 for kind, count in sorted(self._injected.items())
             ],
-            "coverage": self._coverage(),
-            "switches": {name: str(value) for name, value in Switches().plain().items()},
+            "coverage": coverage,
+            "switches": self._turned(),
             "liveness": {
                 "worst_ticks_to_converge": None if self._is_restless else self._needed,
                 "bound": CONVERGE_TICKS,
@@ -176,21 +169,25 @@ class Tally:
             "digest": f"sha256:{self._hash.hexdigest()}",
         }
 
-    def _coverage(self) -> Document:
-        """Return which faults struck in which states; ``empty`` are the pairs that never met."""
-        kinds = sorted(kind for kind, count in self._effective.items() if count)
-        states = [phase.value for phase in Phase]
+    def _by_fault(self, cause: str) -> Document:
+        """Return the worst stretch without cover of one cause, beside its bound (RULES B).
+
+        What was imposed in it, by a death or an exchange out of reach, is counted apart, and the
+        bound holds it.
+        """
+        count, worst = self._naked[cause]
         return {
-            "states": [state for state in states if state in self._states],
-            "cells": [
-                {"fault": fault, "state": state, "count": count}
-                for (fault, state), count in sorted(self._cells.items())
-            ],
-            "empty": [
-                {"fault": kind, "state": state}
-                for kind in kinds
-                for state in states
-                if not self._cells[kind, state]
-            ],
-            "impossible": 0,
+            "fault": cause,
+            "what": bounds()[cause].what,
+            "count": count,
+            "worst_s": worst.window.duration_ms / 1000,
+            "imposed_s": worst.imposed_ms / 1000,
+            "bound_s": worst.bound_ms / 1000,
         }
+
+    def _turned(self) -> Document:
+        """Return of every switch in how many worlds it stood where."""
+        turned: dict[str, list[str]] = {}
+        for (name, value), count in sorted(self._switches.items(), key=lambda s: (s[0][0], -s[1])):
+            turned.setdefault(name, []).append(f"{value} in {count}")
+        return {name: ", ".join(values) for name, values in turned.items()}

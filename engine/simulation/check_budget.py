@@ -63,6 +63,8 @@ def _broken_silence(
     from_ms = until_ms = 0
     told = -1
     for request in requests:
+        if request.fault == "executed_late":
+            continue  # sent before, and what it is told nobody hears
         # Whoever was born since then was not told; its first look is granted.
         is_new = any(from_ms <= born_ms <= request.at_ms for born_ms in births)
         if from_ms + round_trip_ms < request.at_ms < until_ms and not is_new:

@@ -18,7 +18,14 @@ from engine.domain.terms import WorkingPrice
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.markets import Gap, Leg, Market, Which
 from engine.simulation.play import Happening
-from engine.simulation.troubles import everything, faults, kills_between_ticks
+from engine.simulation.troubles import (
+    BROKEN,
+    EVERYTHING,
+    KILL,
+    everything,
+    faults,
+    kills_between_ticks,
+)
 from engine.venue.settings import VenueSettings
 from engine.venue.switches import SWITCHES, Switches
 
@@ -51,11 +58,12 @@ Trouble = Callable[[Random, int], list[tuple[int, Happening]]]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How the weather is: what goes wrong, and how many switches are turned at most."""
+    """How the weather is: what goes wrong, of which kinds, and how many switches are turned."""
 
     name: str
     trouble: Trouble
     switches: int = 0
+    faults: tuple[str, ...] = ()
 
 
 def draw(seed: int, profile: Profile) -> Drawn:
@@ -219,9 +227,9 @@ def _wishes(chance: Random, length_ms: int) -> tuple[Wish, ...]:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("calm", kills_between_ticks),
-        Profile("faulty", faults, switches=1),
-        Profile("hostile", everything, switches=3),
+        Profile("calm", kills_between_ticks, faults=(KILL,)),
+        Profile("faulty", faults, switches=1, faults=BROKEN),
+        Profile("hostile", everything, switches=3, faults=EVERYTHING),
     )
 }
 """Every profile there is, by name."""

@@ -19,18 +19,19 @@ from engine.simulation.account import Account
 from engine.simulation.analyst import Analyst, Kind, Wish
 from engine.simulation.causes import Naked, Pace
 from engine.simulation.checkers import History
+from engine.simulation.coverage import cells
 from engine.simulation.draw import START_MS, Drawn
 from engine.simulation.given import Appeared, Inbox, appeared
 from engine.simulation.log import Event, Filled, Placed, read_log
-from engine.simulation.play import Appear, Calm, Compose, Moment, Play
+from engine.simulation.play import Appear, Calm, Compose, Kill, Moment, Play
 from engine.simulation.requests import Rhythm, Span, broken_spans, read_requests
 from engine.simulation.told import fill_documents, order_documents
+from engine.simulation.troubles import KILL, STORE_FAILS, STORE_LOST, store_fails
 from engine.simulation.verdict import (
     Asked,
     Evidence,
     States,
     Violation,
-    cells,
     digest_of,
     judge,
 )
@@ -61,6 +62,7 @@ class Trial:
     effective: Counter[str] = field(default_factory=Counter)
     states: tuple[str, ...] = ()
     cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    switches: dict[str, str | int] = field(default_factory=dict)
     ticks_to_converge: int | None = None
     digest: str = ""
     cpu_s: float = 0.0
@@ -214,18 +216,24 @@ class _Course:
         violations, naked = judge(evidence)
         states = States(history)
         levels = _levels(reader)
-        deaths = [died_ms for died_ms, _ in self._play.absences]
+        others = self._others()
         struck = [str(f["kind"]) for f in self._play.struck if f["struck"]]
+        by_hand = Counter(f"hand_{e['do']}" for e in entries if e["kind"] == "hand")
+        in_vain = Counter(f"hand_{e['do']}" for e in entries if e["kind"] == "hand_refused")
+        apart = Counter(name for name, _ in others)
         return Trial(
             seed=self._drawn.seed,
             violations=(*violations, *self._broken),
             naked=naked,
             totals=self._totals(events, levels),
             injected=Counter(str(e["fault"]) for e in entries if e["kind"] == "fault")
-            + Counter(kill=self._play.kills_wanted),
-            effective=Counter(struck) + Counter(kill=len(deaths)),
+            + Counter(kill=self._play.kills_wanted)
+            + Counter({name: count for name, count in apart.items() if name != KILL})
+            + by_hand,
+            effective=Counter(struck) + apart + (by_hand - in_vain),
             states=states.seen,
-            cells=cells(entries, states, deaths),
+            cells=cells(entries, states, others),
+            switches=self._drawn.venue.switches.plain(),
             ticks_to_converge=self._needed,
             digest=digest_of(
                 {
@@ -239,6 +247,18 @@ class _Course:
                 }
             ),
         )
+
+    def _others(self) -> list[tuple[str, int]]:
+        """Return what went wrong that no venue knows of: deaths, stores lost and stores failing."""
+        deaths = [died_ms for died_ms, _ in self._play.absences]
+        others = [(KILL, died_ms) for died_ms in deaths]
+        for at_ms, what in self._drawn.happenings:
+            if isinstance(what, Compose) and what.write is store_fails:
+                others.append((STORE_FAILS, START_MS + at_ms))
+            if isinstance(what, Kill) and what.lose_store:
+                later = [died_ms for died_ms in deaths if died_ms >= START_MS + at_ms]
+                others += [(STORE_LOST, died_ms) for died_ms in later[:1]]
+        return others
 
     def _totals(self, events: list[Event], levels: list[Document]) -> Counter[str]:
         world = self._world

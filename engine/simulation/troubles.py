@@ -13,6 +13,9 @@ from engine.simulation.world import World
 
 Happenings = list[tuple[int, Happening]]
 
+KILL, STORE_FAILS, STORE_LOST = "kill", "store_fails", "store_lost"
+"""What goes wrong beside the exchange, as the campaign counts it."""
+
 
 def kills_between_ticks(chance: Random, length_ms: int) -> Happenings:
     """Draw a death now and then, between two ticks, the store surviving."""
@@ -292,3 +295,18 @@ SECOND_MS = 1_000
 
 def _lasting_ms(length_ms: int) -> int:
     return length_ms * 4 // 5
+
+
+BROKEN = (KILL, *REQUEST_FAULTS, *PUSHES)
+"""Every kind that ``faults`` draws."""
+
+EVERYTHING = (
+    *BROKEN,
+    *LIES,
+    *REFUSALS,
+    "clock_skew",
+    STORE_FAILS,
+    STORE_LOST,
+    *(f"hand_{what}" for what in sorted(set(HANDS))),
+)
+"""Every kind that ``everything`` draws."""

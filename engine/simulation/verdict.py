@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_right
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -124,6 +123,11 @@ class States:
         index = bisect_right(self._starts, at_ms) - 1
         return "flat" if index < 0 else self._spans[index][1]
 
+    def before(self, at_ms: int) -> str:
+        """Return the state that whatever happened at a moment found."""
+        index = bisect_left(self._starts, at_ms) - 1
+        return "flat" if index < 0 else self._spans[index][1]
+
     def life_at(self, at_ms: int) -> int:
         """Return the generation at a moment, 0 for none yet."""
         index = bisect_right(self._starts, at_ms)
@@ -157,19 +161,6 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
             history, evidence.entries, asked.inbox, asked.limits, flatten_ms=asked.flatten_ms
         )
         found += [("gates", f) for f in causeless]
-    return found
-
-
-def cells(
-    entries: Iterable[Entry], states: States, deaths: Iterable[int]
-) -> Counter[tuple[str, str]]:
-    """Return how often each fault struck in each state; a death is a fault called ``kill``."""
-    found = Counter(
-        (str(e["fault"]), states.at(_int(e["at_ms"])))
-        for e in entries
-        if e["kind"] == "request" and "fault" in e
-    )
-    found.update(("kill", states.at(at_ms)) for at_ms in deaths)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ID_KEYS = ("newclientorderid", "clientalgoid", "origclientorderid")
 ROLE_AT = 11  # prefix (2), decision hash (6), generation (3), then the letter of the role
@@ -128,6 +128,7 @@ class Faults:
     role_letters: Mapping[str, str]
     armed: list[Fault] = field(default_factory=list)
     made: int = 0
+    noted: Callable[[Fault], None] | None = None
 
     def inject(self, plain: Mapping[str, object], now_ms: int) -> Fault:
         """Arm one fault; an unknown kind or match key is an error."""
@@ -202,6 +203,8 @@ class Faults:
         if fault.probability < 1 and self.chance.random() >= fault.probability:
             return False
         fault.struck += 1
+        if self.noted is not None:
+            self.noted(fault)
         return True
 
     def on_request(

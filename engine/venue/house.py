@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.venue.account import Position
+    from engine.venue.faults import Fault
     from engine.venue.orders import AlgoOrder, Order, Trade
     from engine.venue.settings import VenueSettings
 
@@ -62,6 +63,7 @@ class House:
         self.chance = random.Random(seed)  # seeded on purpose: runs must repeat
         self.faults = Faults(self.chance, settings.role_letters)
         self.journal = Journal(self.clock, settings.log_limit)
+        self.faults.noted = self._struck
         self.outbox = Outbox(self.clock, self.faults)
         self.events = UserEvents(settings)
         self.market = Market(settings, now_ms)
@@ -74,6 +76,11 @@ class House:
             return False
         faults = self.faults
         return not (faults.armed and faults.on_order(scope, client_id, self.clock.now))
+
+    def _struck(self, fault: Fault) -> None:
+        """Note what a request's own entry does not name: a fault that strikes something else."""
+        if fault.scope != "request":
+            self.journal.note("strike", id=fault.number, fault=fault.kind)
 
     def order_event(self, order: Order, event: str, trade: Trade | None = None) -> None:
         """Note and push what happened to a regular order; `event` is the execution type."""
