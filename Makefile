@@ -114,9 +114,10 @@ switches: ## every written life under every value of every switch of the simulat
 	@$(BIN)/python -m tests.simulation.switched --jobs $(JOBS)
 	$(call next,simulate)
 
-lives: ## every written life with the venue served over HTTP: the same documents as in process (some minutes)
+lives: ## every written life over HTTP, with documents as in process, and again with the user stream up (some minutes)
 	@requirements/install.sh dev
-	@KEEPER_LIVES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/process/test_lives_over_http.py
+	@KEEPER_LIVES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/process/test_lives_over_http.py \
+	  tests/simulation/test_world_stream.py
 	$(call next,switches)
 
 crashes: ## a whole life killed at every call and every statement, with and without its store

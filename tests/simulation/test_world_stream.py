@@ -6,6 +6,7 @@ the account takes no stop while flat, the bounds on naked time hang on it (RULES
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from engine.domain.drift import DriftKind
 from engine.domain.limits import Limits
 from engine.simulation.draw import START_MS
+from engine.simulation.expectation import differences
 from engine.simulation.play import Play
 from engine.simulation.scenario import (
     Staged,
@@ -65,6 +67,34 @@ def test_without_a_push_the_next_look_covers(why: str, later_ms: int, tmp_path: 
     found_s = naked_s(f"e9_stream_{why}_the_next_look_finds_the_fill", later_ms, tmp_path)
 
     assert found_s <= 1 + 3 * ROUND_TRIP_S
+
+
+OTHERWISE = {
+    "e8_next_stop_leaves_beside_the_cancel": "the spent stop is heard of before the entry fills on",
+    "e9_no_stop_while_flat_no_entry_without_stream": "with the stream it enters",
+    "g1_manual_position_beside_the_armed_stop": "looks fall elsewhere: it dies before it arms",
+    "lost_store_after_arming": "looks fall elsewhere: it dies before it arms",
+    "lost_store_and_a_manual_position_beside_the_armed_stop": "it dies before it arms, as above",
+}
+"""Lives that go otherwise when the stream wakes the keeper, and why."""
+
+QUIET = [f for f in sorted(FOLDER.glob("*.yaml")) if not load_scenario(f).stream]
+PLAYED = QUIET if os.environ.get("KEEPER_LIVES") == "all" else QUIET[::8]
+
+
+@pytest.mark.parametrize("file", PLAYED, ids=lambda file: file.stem)
+def test_a_life_written_without_a_stream_goes_no_worse_with_one(file: Path, tmp_path: Path) -> None:
+    """What wakes the keeper may only make it quicker: pushes are hints, and answers decide (C1)."""
+    scenario = load_scenario(file)
+
+    document = Staged(replace(scenario, stream=True), settings_of(scenario), tmp_path).played()
+
+    assert (document["differences"] != []) is (file.stem in OTHERWISE)
+    judged, named = document["judged"], scenario.expect.get("judged", {})
+    assert isinstance(judged, dict)
+    assert (judged["widened"], judged["doubled"]) == ([], [])
+    uncovered = [d["path"] for d in differences({"judged": named}, {"judged": judged})]
+    assert uncovered == []
 
 
 class Streaming:
