@@ -213,7 +213,12 @@ class Running:
         self._silence = Silence(file, world.exchange.gate)
         self._silence.restore(wall_guess_ms())
         self._anchor(gateway)
-        world.lease.take(self._measured_ms, waits=standby)
+        self._loop = Loop(
+            self._tick, self._reasons, interval_ms=int(settings.loop.interval_s * 1000)
+        )
+        if standby:
+            self._loop.listen_to_signals()  # it may wait for days, and must leave like any other
+        world.lease.take(self._measured_ms, waits=standby, is_over=lambda: self._loop.is_stopping)
         now_ms = world.exchange.now_ms()
         require_acknowledged(settings, world.exchange, world.store, self._check, now_ms=now_ms)
         intake = Intake(settings.decisions, settings.symbol, limits)
@@ -241,7 +246,6 @@ class Running:
             started_ms=now_ms,
             interval_ms=int(settings.loop.interval_s * 1000),
         )
-        self._loop = Loop(self._tick, self._reasons, interval_ms=self._process.interval_ms)
 
     def _measured_ms(self) -> int | None:
         """Return exchange time as measured within the last minute, None when it cannot be.

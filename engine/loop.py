@@ -135,6 +135,11 @@ class Loop:
         self._is_stopping = False
         self.overruns = 0
 
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether it was told to stop."""
+        return self._is_stopping
+
     def stop(self) -> None:
         """End after the tick under way; the stops on the exchange stay."""
         self._is_stopping = True

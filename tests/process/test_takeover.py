@@ -17,7 +17,7 @@ from engine import paper
 from engine.domain.identity import OrderRole
 from engine.leasehold import WAIT_S
 from engine.simulation.checkers import executed_once, naked_windows, never_widened
-from tests.cli.home import PATIENCE_S, Home, configure, home_in
+from tests.cli.home import PATIENCE_S, Home, configure, end, home_in
 from tests.process.test_kill import entered, history
 
 pytestmark = pytest.mark.slow
@@ -80,3 +80,18 @@ def test_a_keeper_stopped_in_the_middle_of_a_stop_move_is_replaced(tmp_path: Pat
     assert never_widened(judged).findings == ()
     assert executed_once(judged).findings == ()
     assert len(naked_windows(judged)) == 1, "only while nobody could act"
+
+
+def test_a_standby_that_is_told_to_end_ends_well(tmp_path: Path) -> None:
+    """Contracts: exit code 0, also for one that never had its turn."""
+    with home_in(tmp_path, interval_s=INTERVAL_S) as home:
+        first = home.start("run")
+        home.await_ticks(first)
+        standby = home.start("run", "--standby")
+        assert standby.stdout is not None
+        waits = any("standing by" in line for line in iter(standby.stdout.readline, ""))
+
+        code, _ = end(standby, signal.SIGTERM)
+
+    assert waits
+    assert code == 0
