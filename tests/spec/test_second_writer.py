@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.domain.action import CancelOrder, Halt, PlaceOrder, Proof
+from engine.domain.action import CancelOrder, Halt, PlaceOrder, Proof, Request
 from engine.domain.condition import Condition, HaltReason
 from engine.domain.identity import OrderRole
 from engine.domain.order import Order
@@ -107,7 +107,7 @@ def cancel(order: Order, proof: Proof = Proof.NOT_A_STOP) -> CancelOrder:
     return CancelOrder(order.id, order.terms.book, ActionClass.RECONCILE, "rule", "why", proof)
 
 
-REQUESTS = {
+REQUESTS: dict[str, Request] = {
     "a stop": place(a_stop()),
     "an entry": place(an_entry()),
     "a target": place(a_tp1()),
