@@ -286,6 +286,15 @@ def test_trades_that_do_not_begin_with_the_entry_end_nothing(origin: Origin) -> 
     assert until_flat(a_ledger(life, fills=fills), life) == fills
 
 
+def test_a_trade_that_may_be_our_own_stops_is_not_taken_for_anothers() -> None:
+    """RULES C2: not named yet, on the closing side: a child of ours executes like that."""
+    unnamed = replace(a_trade("0.005", 3, opens=False), client_id="")
+    fills = (a_fill(at_ms=NOW - 20_000), a_trade("0.013", 2, opens=False), unnamed)
+    ledger = a_ledger(a_life(), (a_filled_entry(),), fills=fills)
+
+    assert until_flat(ledger, a_life()) == fills
+
+
 # -- the one stop ----------------------------------------------------------------------------------
 
 

@@ -364,13 +364,14 @@ def test_a_withdrawal_is_asked_about_and_then_no_more_in_question() -> None:
 def test_yesterdays_figure_does_not_latch_today() -> None:
     """RULES H2: two figures in a row, of the same period."""
     tomorrow = MIDNIGHT_MS + DAY_MS
-    late = a_look(970, (), at_ms=tomorrow - 5_000)
-    early = a_look(970, (), at_ms=tomorrow + SAMPLE_WITHIN_MS + 1)
+    late = a_look(1000, (), unrealized=-30, at_ms=tomorrow - 5_000)
+    early = a_look(1000, (), unrealized=-30, at_ms=tomorrow + SAMPLE_WITHIN_MS + 1)
 
     equity = folded(late, early, before=opened())
 
     assert equity.day is not None
-    assert (equity.day.since_ms, equity.day.is_latched) == (tomorrow, False)
+    assert (equity.day.since_ms, equity.day.equity) == (tomorrow, d(1000))
+    assert (equity.day.is_latched, equity.is_in_question) == (False, True)
 
 
 GUESSES = table("""

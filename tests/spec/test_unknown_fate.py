@@ -161,6 +161,7 @@ unnamed   11       unknown   a trade whose order nobody knows yet
 filled    71       expired   not found for a minute more: nothing is left of it to wait for
 gap       71       expired   the same
 other     11       rejected  the position is explained without it
+earlier   11       rejected  an earlier life's: this one's trades are none of its own
 """)
 
 
@@ -184,7 +185,8 @@ def test_an_entry_is_abandoned_only_without_a_trace_in_trades_and_position(row: 
         "other": (a_fill(quantity="0.004", revision=9),),
     }.get(trace, ())
     orders = (first, entry) if trace == "other" else (entry,)
-    life = a_life(held, base_quantity=None, entry_final_ms=None)
+    number = 2 if trace == "earlier" else 1
+    life = a_life(held, base_quantity=None, entry_final_ms=None, generation=number)
     ledger = a_ledger(life, (*orders, a_stop()), fills=fills)
     look = seen(ledger, lookups=[NotFound(str(entry.id))], fills=None)
 
