@@ -181,7 +181,6 @@ CLOSES: dict[str, Reason] = {
 HOLDS: dict[str, Reason] = {
     "attempt_works": _reason("F11", "an attempt to close is under way"),
     "backoff": _reason("H4", "the same request was refused a moment ago"),
-    "instrument_unknown": _reason("E3", "the symbol's filters were not read"),
     "entry_not_proven_empty": _reason("E5", "the stop stays until the entry is proven empty"),
     "entry_not_read_final": _reason("E7 D1", "the remainder waits for the predecessor's last word"),
     "floor_refused": _reason("F1", "the exchange refuses the floor; the primary covers"),
@@ -218,6 +217,7 @@ HEALTH: dict[str, Reason] = {
     "close_unfinished": _reason("F11", "a close took longer than half a minute"),
     "account_restricted": _reason("E3", "the exchange restricts the account"),
     "request_wrong": _reason("E3", "the exchange calls a request of ours wrong"),
+    "second_writer": _reason("G4", "an own order shows up that nobody here intended"),
     "uncovered": _reason("A2 B1", "a part of the position has no stop"),
     "closing_for_long": _reason("F11", "the ladder has not closed the position in half a minute"),
     "cover_in_doubt": _reason("C1", "a stop is not shown by its list for half a minute"),

@@ -10,6 +10,7 @@ import pytest
 
 from engine.commands import BY_HAND
 from engine.domain import reasons
+from engine.domain.situation import SECOND_WRITER
 from engine.plan import halts
 from engine.plan.gates import GATES
 
@@ -45,7 +46,7 @@ def test_every_reason_of_ill_health_stands_in_the_table() -> None:
     vitals, status = ENGINE / "vitals.py", ENGINE / "read" / "status.py"
     said = set(_first_of_pairs(_tree(vitals))) | set(_values_of("code", _tree(status)))
     halting = {halts.KEY_REFUSED, halts.ACCOUNT_RESTRICTED, halts.REQUEST_WRONG}
-    halting |= {halts.CLOSE_UNFINISHED}
+    halting |= {halts.CLOSE_UNFINISHED, SECOND_WRITER}
 
     assert said | halting | {BY_HAND} == set(reasons.HEALTH)
 
