@@ -275,12 +275,14 @@ class Running:
 
     def run(self, *, ticks: int | None = None) -> None:
         """Tick until a signal or ``ticks`` times; the stops on the exchange stay."""
-        self._loop.listen_to_signals()
+        self._loop.listen_to_signals(self._world.exchange.hurry)
         self._loop.run(ticks)
 
     def once(self) -> TickReport:
-        """Run one tick."""
-        return self._tick(("once",))
+        """Run one tick, and a second where the first had to do without the store's old rows (G5)."""
+        report = self._tick(("once",))
+        was_away = not report.situation.condition.is_store_writable
+        return self._tick(("once",)) if was_away and self.keeper.books.is_writable else report
 
     def close(self) -> None:
         """Let go of everything."""

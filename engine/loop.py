@@ -173,10 +173,16 @@ class Loop:
         """Take another interval from the next wait on."""
         self._interval_ms = interval_ms
 
-    def listen_to_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the loop after the tick under way, SIGHUP ask for a reload."""
+    def listen_to_signals(self, hurry: Callable[[], None] | None = None) -> None:
+        """Let SIGTERM and SIGINT end the loop after the tick under way, SIGHUP ask for a reload.
+
+        The second of them calls ``hurry``: the tick waits for no answer any more, records what is
+        known, and the loop ends (DESIGN section 2).
+        """
 
         def leave(_number: int, _frame: FrameType | None) -> None:
+            if self._is_stopping and hurry is not None:
+                hurry()
             self.stop()
 
         signal.signal(signal.SIGTERM, leave)

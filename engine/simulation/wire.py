@@ -162,6 +162,10 @@ class InTurn:
         """Return whether too many lanes had to be abandoned."""
         return self._pool.is_stuck
 
+    def hurry(self) -> None:
+        """Wait for no call any more."""
+        self._pool.hurry()
+
     def close(self) -> None:
         """Release threads and connections."""
         self._pool.close()

@@ -251,3 +251,29 @@ def test_a_signal_ends_it_while_the_exchange_is_frozen(day: Day) -> None:
     assert code == 0
     assert took_s < 2 * PATIENCE_S + 2 * ROUND_TRIPS_S + 2
     assert day.stops() >= 2
+
+
+def test_a_second_signal_waits_for_no_answer(day: Day) -> None:
+    """The tick under way is recorded with what is known, and the process leaves (DESIGN 2)."""
+    configure(
+        day.home,
+        interval_s=INTERVAL_S,
+        exchange={
+            "rest_url": day.home.access.rest_url,
+            "stream_url": day.home.access.stream_url,
+            "patience_ms": 30_000,
+        },
+    )
+    keeper = day.home.start("run")
+    day.home.await_ticks(keeper)
+    with frozen(day.home.access.pid):
+        Event().wait(2 * INTERVAL_S)
+        begun_s = time.monotonic()
+        keeper.send_signal(signal.SIGTERM)
+        Event().wait(0.3)
+        keeper.send_signal(signal.SIGTERM)
+        code = keeper.wait(25)
+        took_s = time.monotonic() - begun_s
+
+    assert code == 0
+    assert took_s < 10

@@ -269,6 +269,23 @@ def test_four_lanes_beyond_reach_stop_everything_until_one_returns() -> None:
         pool.close()
 
 
+@pytest.mark.parametrize("behave", [hang, drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"g" * 10_000)])
+def test_in_a_hurry_no_answer_is_waited_for_and_nothing_else_leaves(
+    behave: Callable[[socket.socket, threading.Event], None],
+) -> None:
+    """DESIGN section 2: a second signal ends the keeper, whatever the exchange does."""
+    with a_pool(behave) as (_, peer, exchange):
+        threading.Timer(0.2, exchange.hurry).start()
+        started = time.monotonic()
+
+        (outcome,) = exchange.send([Permit(CANCEL, 5, 2_000)], 20_000)
+        (later,) = exchange.send([Permit(CANCEL, 5, 2_000)], 20_000)
+
+        assert time.monotonic() - started < 2
+        assert (outcome.fate, later.fate) == (Fate.UNKNOWN, Fate.NOT_SENT)
+        assert peer.connections == 1
+
+
 def is_stuck(pool: LanePool) -> bool:
     return pool.is_stuck
 

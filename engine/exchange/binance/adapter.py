@@ -127,6 +127,10 @@ class BinanceExchange:
             raise alias
         return alias
 
+    def hurry(self) -> None:
+        """Wait for no answer any more: what is under way is cut, and nothing else leaves."""
+        self._lanes.hurry()
+
     def close(self) -> None:
         """Release connections and threads."""
         self._lanes.close()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from engine.exchange.binance.client import BinanceAccess, LaneClient
@@ -27,6 +27,7 @@ LANES_MAX = 16
 ABANDONED_MAX = 4
 CUT_RESERVE_MS = 60  # of the patience: what cutting and joining may take
 _STACK_BYTES = 512 * 1024
+_HURRY = -1  # the index of no call
 
 T = TypeVar("T")
 Call = Callable[[LaneClient], T]
@@ -48,6 +49,9 @@ class Lanes(Protocol):
     @property
     def is_stuck(self) -> bool:
         """Return whether too many lanes had to be abandoned."""
+
+    def hurry(self) -> None:
+        """Let the present and every later ``run`` end at once; safe in a signal handler."""
 
     def close(self) -> None:
         """Release threads and connections."""
@@ -94,6 +98,9 @@ class InlineLanes:
     def is_stuck(self) -> bool:
         """Return False: nothing can be abandoned without threads."""
         return False
+
+    def hurry(self) -> None:
+        """Do nothing: calls of a simulation do not wait."""
 
     def close(self) -> None:
         """Close the client."""
@@ -172,17 +179,20 @@ class LanePool:
         self._abandoned: list[_Lane] = []
         self._made = 0
         self._is_closed = False
+        self._is_hurried = False
+        self._done: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         is_tls = urlsplit(access.rest_url).scheme == "https"
         self._trust = trusted_context() if is_tls else None
 
     def run(self, calls: Sequence[Call[T]], patience_ms: int) -> list[T | Unfinished]:
         """Run all calls together; see ``Lanes.run``."""
         results: list[T | Unfinished] = [Unfinished.NEVER_LEFT] * len(calls)
-        if self.is_stuck or self._is_closed or patience_ms <= 0:
+        done: SimpleQueue[tuple[int, T]] = SimpleQueue()
+        self._done = done  # before the look at the flag: a hurry is seen in the one or the other
+        if self.is_stuck or self._is_closed or self._is_hurried or patience_ms <= 0:
             return results
         reserve_ms = min(CUT_RESERVE_MS, patience_ms // 5)
         deadline = time.monotonic() + (patience_ms - reserve_ms) / 1000
-        done: SimpleQueue[tuple[int, T]] = SimpleQueue()
         jobs = [_Job(index, call, done) for index, call in enumerate(calls)]  # type: ignore[arg-type]  # queues are invariant; each job answers to its own
         lanes = self._grown(len(jobs))
         for job in jobs:
@@ -192,6 +202,8 @@ class LanePool:
             try:
                 index, result = done.get(timeout=max(deadline - time.monotonic(), 0))
             except Empty:
+                break
+            if index == _HURRY:
                 break
             results[index] = result
             pending.discard(index)
@@ -203,6 +215,11 @@ class LanePool:
         """Return whether too many lanes had to be abandoned and still hang."""
         self._abandoned = [lane for lane in self._abandoned if lane.thread.is_alive()]
         return len(self._abandoned) >= ABANDONED_MAX
+
+    def hurry(self) -> None:
+        """End the waiting now and for good; see ``Lanes.hurry``."""
+        self._is_hurried = True
+        self._done.put((_HURRY, None))
 
     def close(self) -> None:
         """Retire every lane and wait a moment for their threads."""
