@@ -124,8 +124,6 @@ def close_position(situation: Situation) -> Proposal:
     life, instrument = situation.ledger.life, situation.instrument
     if life is None or life.closing is None or life.quantity == 0 or life.closed_ms is not None:
         return NOTHING
-    if instrument is None:
-        return Proposal(holds=(Hold("close_position", "instrument_unknown"),))
     attempts = situation.ledger.of_life(OrderRole.EMERGENCY)
     if must_wait(situation, attempts, PROTECT_ATTEMPTS):
         return Proposal(holds=(Hold("close_position", "backoff"),))
@@ -150,7 +148,9 @@ def close_position(situation: Situation) -> Proposal:
     is_held = is_reserved(situation, life, attempts)
     if is_held and (way := make_way(situation, life)) is not None:
         return replace(way, actions=(*actions, *way.actions))
-    sizes_itself = is_held or life.quantity < instrument.tradable_min
+    # Without filters nothing is known to be too small or too large: the market order is tried.
+    is_dust = instrument is not None and life.quantity < instrument.tradable_min
+    sizes_itself = instrument is not None and (is_held or is_dust)
     if sizes_itself and (targets := _targets_in_the_way(situation)):
         # Two closePosition targets of one direction cannot rest side by side (-4130).
         actions += [
@@ -160,11 +160,12 @@ def close_position(situation: Situation) -> Proposal:
         ]
         return Proposal(actions=tuple(actions))
     first = situation.ledger.next_revision(OrderRole.EMERGENCY)
-    steps = (
-        [_dust(situation, life, instrument)]
-        if sizes_itself
-        else _step(situation, life, instrument, attempts)
-    )
+    if instrument is None:
+        steps = [_market(life, life.quantity)]
+    elif sizes_itself:
+        steps = [_dust(situation, life, instrument)]
+    else:
+        steps = _step(situation, life, instrument, attempts)
     for offset, terms in enumerate(steps):
         client_id = ClientOrderId(
             life.decision_id, life.generation, OrderRole.EMERGENCY, first + offset
@@ -201,7 +202,7 @@ def _step(
         left = life.quantity
         while left > 0 and len(slices) < SLICES_MAX:
             part = min(left, instrument.market_quantity_max)
-            slices.append(OrderTerms(blank, side, OrderType.MARKET, part, reduce_only=True))
+            slices.append(_market(life, part))
             left -= part
         return slices
     quantity = min(life.quantity, instrument.quantity_max)
@@ -210,7 +211,7 @@ def _step(
         _best_opposite(situation, side) if tried_ioc else _band_edge(situation, instrument, side)
     )
     if price is None:
-        return [OrderTerms(blank, side, OrderType.MARKET, quantity, reduce_only=True)]
+        return [_market(life, quantity)]
     force = TimeInForce.GTC if tried_ioc else TimeInForce.IOC
     return [
         OrderTerms(
@@ -223,6 +224,10 @@ def _step(
             time_in_force=force,
         )
     ]
+
+
+def _market(life: Life, quantity: Decimal) -> OrderTerms:
+    return OrderTerms(_blank(life), life.side.closing, OrderType.MARKET, quantity, reduce_only=True)
 
 
 def _market_failed(attempts: tuple[Order, ...]) -> bool:

@@ -409,14 +409,20 @@ def test_the_ladder_goes_on_without_a_quote_or_a_mark() -> None:
     assert forms == [OrderType.MARKET, OrderType.MARKET]
 
 
-def test_without_filters_the_ladder_says_what_it_waits_for() -> None:
-    """Nothing is sized without filters; the stops rest meanwhile."""
-    situation = being_closed()
+@pytest.mark.parametrize("quantity", ["0.013", "0.0001"])
+def test_without_filters_the_ladder_tries_the_market_for_all_of_it(quantity: str) -> None:
+    """RULES F11, lesson 31: what must be closed does not wait for what would only size it."""
+    life = a_life(quantity, closing=ExitReason.EMERGENCY, closing_ms=NOW - 5_000)
+    situation = being_closed(life=life)
     blind = replace(situation.observation, instrument=None)
 
-    plan = make_plan(replace(situation, observation=blind))
+    (terms,) = placed(make_plan(replace(situation, observation=blind)), EMERGENCY)
 
-    assert (plan.actions, "instrument_unknown" in held(plan)) == ((), True)
+    assert (terms.type, terms.quantity, terms.reduce_only) == (
+        OrderType.MARKET,
+        d(quantity),
+        True,
+    )
 
 
 def test_a_ladder_that_is_refused_for_minutes_goes_on_at_its_own_pace() -> None:
