@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.store.schema import REVISIONS
 from tests.cli.home import Home, end, home_in
 from tests.process.test_kill import entered
 
@@ -96,3 +97,18 @@ def test_with_nothing_at_stake_a_start_without_store_is_refused(tmp_path: Path) 
     assert ran.code == 6
     assert "keeper.db" in ran.err
     assert "newer version" in ran.err
+
+
+def test_an_older_schema_is_migrated_within_the_first_command(tmp_path: Path) -> None:
+    """RULES G5: after the look that protects, and before the command says what it found."""
+    with home_in(tmp_path) as home:
+        home.keeper("db", "upgrade")
+        home.keeper("db", "downgrade", REVISIONS[0])
+        ran = home.keeper("once", "--json")
+        current = home.keeper("db", "current", "--json").document
+
+    assert ran.code == 0, ran.err
+    health = ran.document["health"]
+    assert isinstance(health, dict)
+    assert (health["state"], health["store_ok"]) == ("ok", True)
+    assert current["revision"] == REVISIONS[-1]
