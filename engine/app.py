@@ -279,7 +279,7 @@ class Running:
         self._loop.run(ticks)
 
     def once(self) -> TickReport:
-        """Run one tick, and a second where the first had to do without the store's old rows (G5)."""
+        """Run one tick, and a second where the first had to do without the store (RULES G5)."""
         report = self._tick(("once",))
         was_away = not report.situation.condition.is_store_writable
         return self._tick(("once",)) if was_away and self.keeper.books.is_writable else report
