@@ -128,18 +128,29 @@ class Observer:
     def observe(self, ledger: Ledger, now_ms: int, attention: Attention) -> Observation:
         """Return what the exchange says now: one look, or two when something changed.
 
-        No look at all when a fill was pushed that nothing covers: the stop goes out first.
+        No look at all when a fill was pushed that nothing covers: the stop goes out first. Pushed
+        while the first look was under way, it is not kept waiting for the second either.
         """
         heard = self._hear()
-        seen = Observation(now_ms, pushed=heard.orders, stream=heard.stream)
         if needs_a_stop(ledger, heard.orders):
-            told = {_FIELD[t]: fact for t, fact in self._facts.items() if t not in _NEVER_OLD}
-            return replace(seen, is_unasked=True, **told)  # type: ignore[arg-type]  # by field name
+            return self._unasked(now_ms, heard)
+        seen = Observation(now_ms, pushed=heard.orders, stream=heard.stream)
         first = self._look(seen, self._first(ledger, now_ms, attention))
         again = questions(ledger, first)
         if not again:
             return first
+        late = self._hear()
+        heard = Heard((*heard.orders, *late.orders), late.stream)
+        if needs_a_stop(ledger, late.orders):
+            return self._unasked(now_ms, heard)
+        first = replace(first, pushed=heard.orders, stream=heard.stream)
         return replace(self._look(first, again), is_second=True)
+
+    def _unasked(self, now_ms: int, heard: Heard) -> Observation:
+        """Return a look at what was pushed, with what older answers may still be used for."""
+        told = {_FIELD[t]: fact for t, fact in self._facts.items() if t not in _NEVER_OLD}
+        seen = Observation(now_ms, pushed=heard.orders, stream=heard.stream, is_unasked=True)
+        return replace(seen, **told)  # type: ignore[arg-type]  # by field name
 
     def forget(self, *topics: Topic) -> None:
         """Drop remembered answers: what we just changed must be read back."""

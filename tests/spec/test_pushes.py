@@ -415,6 +415,41 @@ def test_an_urgent_push_is_looked_at_without_asking_and_without_the_last_picture
     assert look.stream == StreamWord(NOW - 9, NOW - 5)
 
 
+class Moved(Nobody):
+    """Answers a picture in which something happened, so that it would be asked again."""
+
+    def ask(self, questions: Any, patience_ms: int) -> tuple[Answer, ...]:
+        super().ask(questions, patience_ms)
+        lists = (Topic.OPEN_ORDERS, Topic.OPEN_ALGO_ORDERS)
+        return tuple(
+            Answer(q, NOW, a_position("0.004"))
+            if q.topic is Topic.POSITION
+            else Answer(q, NOW, () if q.topic in lists else None)
+            for q in questions
+        )
+
+
+@pytest.mark.parametrize("is_covered", [False, True])
+def test_a_fill_pushed_during_the_first_look_does_not_wait_for_the_second(
+    is_covered: bool,
+) -> None:
+    """RULES E9, B1: a round trip less without cover; where a stop rests the picture comes first."""
+    moved = Moved()
+    ledger = entering(*((a_stop(),) if is_covered else ()))
+    push = pushed(an_entry(), "0.004")
+    heard = [Heard((), StreamWord(NOW - 9, None)), Heard((push,), StreamWord(NOW - 9, NOW - 5))]
+    observer = Observer(moved, patience_ms=100, hear=lambda: heard.pop(0))
+
+    look = observer.observe(ledger, NOW, Attention.WATCHFUL)
+
+    asked = [q.topic for q in moved.asked]
+    assert asked.count(Topic.POSITION) == (2 if is_covered else 1)
+    assert (look.is_unasked, look.is_second) == (not is_covered, is_covered)
+    assert look.pushed == (push,)
+    assert look.stream == StreamWord(NOW - 9, NOW - 5)
+    assert (look.position is None) is not is_covered
+
+
 def test_what_was_pushed_is_recorded_with_its_source_and_age() -> None:
     """RULES B5: a replayed tick sees the same push."""
     look = unasked(pushed(an_entry(), "0.004"), stream=StreamWord(NOW - 9, None))
