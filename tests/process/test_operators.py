@@ -77,11 +77,12 @@ def test_a_halted_keeper_protects_and_flatten_goes_on_until_it_is_flat(home: Hom
     verified = home.keeper("verify", "--json")
     mend(home)
     home.until(lambda: position(home) == 0, "closed")
-    home.until(lambda: any(w.endswith(": flat") for w in operator_words(home)), "finished")
+    home.until(lambda: home.beat()["phase"] == "flat", "swept")
     code, out = end(child, signal.SIGTERM)
 
     assert (halted.code, code) == (0, 0), out
     assert held > 0
+    assert any(words.endswith(": flat") for words in operator_words(home))
     assert (unfinished.code, unfinished.document["code"]) == (9, "command_pending")
     assert verified.document["verdict"] == "covered", "closing takes no stop away"
     assert home.keeper("verify", "--json").document["verdict"] == "flat"
@@ -96,12 +97,13 @@ def test_a_hard_error_halts_by_itself_and_resume_is_refused_while_it_stands(home
     home.await_ticks(child)
     fault = {"kind": "error", "code": -2015, "match": {"verb": "GET", "path": "openAlgoOrders"}}
     paper.call(home.access.admin_url, "faults", {**fault, "times": 10_000})
-    home.until(lambda: status(home)["health"]["state"] == "halted", "it halts")
+    home.keeper("decide", "long")  # so that it looks in every tick
+    home.until(lambda: home.beat()["health"] == "halted", "it halts")
 
     refused = home.keeper("resume", "--json")
     forced = home.keeper("resume", "--force", "--reason", "I know", "--json")
     mend(home)
-    home.until(lambda: status(home)["health"]["state"] == "ok", "all is well")
+    home.until(lambda: home.beat()["health"] == "ok", "all is well")
     code, out = end(child, signal.SIGTERM)
 
     assert (refused.code, refused.document["code"]) == (9, "command_refused")
