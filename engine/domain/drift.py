@@ -24,6 +24,7 @@ class DriftKind(StrEnum):
     UNANSWERED = "unanswered"
     STREAM_DIFFERS = "stream_differs"
     STREAM_SILENT = "stream_silent"
+    EXCESS = "excess"
     ZOMBIE = "zombie"
     LEVERAGE_CHANGED = "leverage_changed"
     MARGIN_TYPE_CHANGED = "margin_type_changed"

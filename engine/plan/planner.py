@@ -14,6 +14,7 @@ from engine.domain.situation import Situation
 from engine.plan.adoption import adopt_orphan
 from engine.plan.chase import chase_entry
 from engine.plan.entry import arm, arm_again, enter
+from engine.plan.excess import close_excess
 from engine.plan.exits import keep_runner_target, sweep, take_first_target
 from engine.plan.guards import permitted
 from engine.plan.halts import halt_on_hard_errors
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     keep_runner_target,
     tighten_stop,
     close_position,
+    close_excess,
     retire_spare_stops,
     disarm,
     sweep,

@@ -123,6 +123,8 @@ def _why_withdraw(situation: Situation, life: Life) -> str | None:
         return "closing"
     if life.is_open and life.flat_seen_ms is not None:
         return "flat_in_doubt"  # entries go at the first doubt (RULES C2)
+    if _quantity_is_spent(situation, life):
+        return "quantity_spent"
     if _stop_is_spent(situation):
         return "stop_spent"
     if _entry_was_refused(situation):
@@ -146,12 +148,28 @@ def _is_of_an_earlier_lease(situation: Situation) -> bool:
     )
 
 
+def _quantity_is_spent(situation: Situation, life: Life) -> bool:
+    """Return whether entries could execute more than the decision's quantity (RULES B3, D1).
+
+    One that was given up for dead came back beside its successor.
+    """
+    entries = situation.ledger.of_life(OrderRole.ENTRY)
+    total = sum((o.quantity_filled + o.quantity_remaining for o in entries), Decimal(0))
+    return total > life.planned_quantity and any(o.may_rest for o in entries)
+
+
 def _stop_is_spent(situation: Situation) -> bool:
     """Return whether no armed stop rests any more although an entry may fill (RULES E8)."""
     stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-    if situation.ledger.stop_while_flat is False and situation.life.opened_ms is None:
+    if situation.ledger.stop_while_flat is False:
         # The refusal by which the mode was found out is no news: the stop follows the fill (E9).
-        stops = tuple(o for o in stops if o.status is not OrderStatus.REJECTED)
+        opened_ms = situation.life.opened_ms
+        stops = tuple(
+            o
+            for o in stops
+            if o.status is not OrderStatus.REJECTED
+            or (opened_ms is not None and o.intended_ms > opened_ms)
+        )
     was_armed = any(
         o.rested_ms is not None
         or o.code != 0

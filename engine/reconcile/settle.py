@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from engine.domain.decision import Inbox
 from engine.domain.drift import Drift, DriftKind
+from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
+from engine.domain.numbers import ZERO, plain
 from engine.domain.observation import Observation
 from engine.domain.order import Order, OrderStatus
+from engine.domain.position import Origin
 from engine.domain.values import replace
 from engine.reconcile.beside import fold_beside
 from engine.reconcile.equity import fold_equity
@@ -57,6 +60,7 @@ def reconcile(
     ledger, of_cover = fold_cover(ledger, observation, limits)
     drifts += of_pushes + of_position + of_orphan + of_beside + of_hedged + of_settings + of_cover
     drifts += drifts_of_others(recalled, ledger)
+    drifts += _excess(ledger)
     drifts += _long_doubts(ledger, observation.now_ms) + _foreign_orders(observation)
     if observation.history is not None and ledger.history_read_ms is None:
         ledger = replace(ledger, history_read_ms=observation.history.at_ms)
@@ -105,6 +109,18 @@ def _only_awaits_stops(recalled: Ledger, ledger: Ledger) -> bool:
 
 def _awaits(order: Order) -> bool:
     return order.status is OrderStatus.UNKNOWN and order.role.is_stop
+
+
+def _excess(ledger: Ledger) -> list[Drift]:
+    """Return what is to be said of entries that executed beyond their decision (RULES B3)."""
+    life = ledger.life
+    if life is None or life.origin is not Origin.DECISION:
+        return []
+    executed = sum((o.quantity_filled for o in ledger.of_life(OrderRole.ENTRY)), ZERO)
+    if executed <= life.planned_quantity:
+        return []
+    text = f"entries executed {plain(executed)} of {plain(life.planned_quantity)}"
+    return [Drift(DriftKind.EXCESS, text)]
 
 
 def _long_doubts(ledger: Ledger, now_ms: int) -> list[Drift]:
