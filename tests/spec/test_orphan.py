@@ -15,7 +15,7 @@ from engine.domain.action import CancelOrder, Proof
 from engine.domain.drift import DriftKind
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import Limits
-from engine.domain.observation import Fact, Observation
+from engine.domain.observation import Candle, Fact, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
 from engine.domain.position import Life, Origin
 from engine.domain.terms import Book, OrderType, Side
@@ -126,7 +126,8 @@ def test_an_imported_life_was_opened_by_its_first_trade(side: Side) -> None:
     look = lost(entry, *others, side=side, quantity="0.007")
     high, low = sorted((on(side, 91_900), on(side, 91_800)), reverse=True)
     before = replace(a_candle(low, -5), high=high, low=low)
-    candles = Fact((before, a_candle(on(side, 90_760), 0)), NOW)
+    minutes: tuple[Candle, ...] = (before, a_candle(on(side, 90_760), 0))
+    candles = Fact(minutes, NOW)
     ledger, found = imported(replace(look, candles=candles))
 
     fills = (
