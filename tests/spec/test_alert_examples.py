@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socketserver
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -98,6 +99,41 @@ def test_mail_goes_through_sendmail(tmp_path: Path) -> None:
     mail = (tmp_path / "mail").read_text()
     assert "Subject: keeper BTCUSDT: uncovered raised" in mail
     assert "To: you@example.org" in mail
+
+
+class MailHandler(socketserver.StreamRequestHandler):
+    """As much of a mail server as one message needs."""
+
+    got: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        self._say("220 here")
+        for line in iter(self.rfile.readline, b""):
+            word = line.decode().strip().upper()
+            self.got.append(line.decode().strip())
+            if word == "DATA":
+                self._say("354 go on")
+                while (text := self.rfile.readline().decode().rstrip("\r\n")) != ".":
+                    self.got.append(text)
+            self._say("221 bye" if word == "QUIT" else "250 fine")
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+def test_mail_goes_through_a_server() -> None:
+    """Under the hardened unit there is no other way."""
+    with socketserver.TCPServer(("127.0.0.1", 0), MailHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+
+        failure = told("mail.py", "--to", "you@example.org", "--smtp", address)
+
+        thread.join()
+    assert failure is None
+    assert any(line.startswith("rcpt TO:<you@example.org>") for line in MailHandler.got)
+    assert "Subject: keeper BTCUSDT: uncovered raised" in MailHandler.got
 
 
 def test_a_refused_message_is_a_failure() -> None:
