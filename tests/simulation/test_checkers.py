@@ -235,7 +235,12 @@ def test_the_stop_for_somebodys_position_is_not_held_to_our_armed_one() -> None:
     armed = stop(1_000, "90380")
     wide = stop(3_000, "88037.2", quantity=None, client_id="kp000000002f001")
     wider = stop(4_000, "88000", quantity=None, client_id="kp000000002f002")
-    events = [armed, a_foreign_buy(2_000, "0.02"), wide, change(3_500, armed, "CANCELED")]
+    events: list[Event] = [
+        armed,
+        a_foreign_buy(2_000, "0.02"),
+        wide,
+        change(3_500, armed, "CANCELED"),
+    ]
 
     assert never_widened(history(events)).findings == ()
     assert [f.detail for f in never_widened(history([*events, wider])).findings] == [
