@@ -119,7 +119,7 @@ class World:
         access = self.reach.access(self.limits.symbol)
         passage = Passage(
             now_ms=self.clock.read,
-            pause=self._pause,
+            pause=self.clock.pass_ms,
             latency_ms=self.latency_ms,
             begin=self._begin_request,
             end=self.mortality.end,
@@ -241,12 +241,6 @@ class World:
         while not self._reasons and self.clock.now_ms < now_ms:
             due_ms = min(now_ms, self._stream.next_ms(), self.reach.next_due())
             self.clock.now_ms = max(due_ms, self.clock.now_ms + 1)
-            self._happen()
-
-    def _pause(self, pause_ms: int) -> None:
-        """Let a burst of requests take its time; what is pushed meanwhile is heard."""
-        self.clock.pass_ms(pause_ms)
-        if self._stream is not None:
             self._happen()
 
     def _happen(self) -> None:
