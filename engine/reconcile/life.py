@@ -52,7 +52,46 @@ def fold_levels(ledger: Ledger, now_ms: int) -> Ledger:
             life = replace(life, stop_level=level.level, stop_reason=level.reason)
             if life.opened_ms is None:  # what the position begins with (RULES D3, F1)
                 life = replace(life, initial_stop=level.level)
-    return replace(ledger, levels=tuple(levels), life=life)
+    return _with_found_levels(replace(ledger, levels=tuple(levels), life=life), life)
+
+
+def _with_found_levels(ledger: Ledger, life: Life) -> Ledger:
+    """Return the ledger with the levels of stops that rest although none was written (B2, G5)."""
+    for order in ledger.of_life(OrderRole.STOP_PRIMARY):
+        found = _found_level(order, life, ledger.levels)
+        if found is not None:
+            life = replace(life, stop_level=found.level, stop_reason=found.reason)
+            ledger = replace(ledger, levels=(*ledger.levels, found), life=life)
+    return ledger
+
+
+def _found_level(order: Order, life: Life, levels: tuple[StopLevel, ...]) -> StopLevel | None:
+    """Return the level of a stop that was found resting, None where it puts none in force.
+
+    It was sent before it could be recorded, or by a writer whose records we have not. What rests
+    for the whole position is in force, as soon as it is the tightest.
+    """
+    trigger, rested_ms, quantity = order.terms.trigger_price, order.rested_ms, order.terms.quantity
+    if not order.is_adopted or trigger is None or rested_ms is None:
+        return None
+    if order.terms.side is not life.side.closing or order.status is OrderStatus.REJECTED:
+        return None
+    if quantity is None or quantity < life.quantity:
+        return None
+    if life.stop_level is not None and not life.side.is_tighter(trigger, life.stop_level):
+        return None
+    if any(level.revision == order.id.revision for level in levels):
+        return None
+    return StopLevel(
+        generation=life.generation,
+        revision=order.id.revision,
+        side=life.side,
+        level=trigger,
+        reason="initial" if trigger == life.initial_stop else "imported",
+        state=LevelState.CONFIRMED,
+        proposed_ms=order.intended_ms,
+        settled_ms=rested_ms,
+    )
 
 
 def _has_rested(order: Order) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -107,9 +107,18 @@ def _unlike(mine: Any, theirs: Any) -> str:
     return f"{mine} -> {theirs}"
 
 
+BESIDE = {
+    "stream": {"stream": True},
+    "fallback": {"stream": True, "switches": {"stop_while_flat": "refused"}},
+}
+"""The same life beside its user stream, and on an account that takes no stop while flat (E9)."""
+
+
 def scenario(name: str) -> Scenario:
-    """Return the written life of that name."""
-    return load_scenario(FOLDER / f"{name}.yaml")
+    """Return the written life of that name; ``name+stream`` is a variant (``BESIDE``)."""
+    stem, _, variant = name.partition("+")
+    written = load_scenario(FOLDER / f"{stem}.yaml")
+    return replace(written, **BESIDE[variant]) if variant else written  # type: ignore[arg-type]
 
 
 def play(

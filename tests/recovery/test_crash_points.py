@@ -105,6 +105,21 @@ def test_with_the_store_lost_at_a_call_everything_the_rules_name_comes_back(
     assert [(str(one.crash), one.wrong) for one in found if one.wrong] == []
 
 
+@pytest.mark.parametrize("life", [f"{life}+fallback" for life in LIVES], ids=["long", "short"])
+def test_killed_between_the_pushed_fill_and_its_record_the_life_goes_on(life: str) -> None:
+    """RULES E9, G5: the stop leaves before anything is written; it is found, and it binds."""
+    calls = roll(life, What.CALLS)
+    sent = [at for at, call in enumerate(calls) if subject(call) == "POST algoOrder stop_primary"]
+    assert subject(calls[sent[1] + 2]) == "store record_intent"
+
+    found = [
+        crash(Crash(life, What.CALLS, at, how))
+        for at, how in [(sent[1], how) for how in How] + [(sent[1] + 2, How.BEFORE)]
+    ]
+
+    assert [(str(one.crash), one.wrong) for one in found if one.wrong] == []
+
+
 def test_a_life_that_goes_otherwise_is_told() -> None:
     """A comparison that finds nothing different compares nothing."""
     written = scenario(LONG)

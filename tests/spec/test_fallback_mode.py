@@ -183,6 +183,7 @@ code   rested  filled  withdrawn    why
 -4509  no      no      -            the other word for it
 -2022  yes     no      -            an armed stop that rests beside it
 -2022  no      yes     stop_spent   of a fill it is a refusal like any: the entry's rest goes (E8)
+-2022  no      since   -            a restart finds the fill before its stop: the stop follows (B4)
 """)
 
 
@@ -193,12 +194,16 @@ def test_the_refusal_that_finds_the_mode_does_not_use_the_decision_up(
 ) -> None:
     """RULES E9, E8: a decision is not spent by learning what the account takes."""
     code, rested, filled, withdrawn, _ = row
-    refused = a_stop(on(side, 90_380), side=side, status=REJECTED, code=int(code))
+    opened_ms = NOW - 50_000
+    sent_ms = opened_ms + 100 if filled == "yes" else opened_ms - 100
+    refused = a_stop(
+        on(side, 90_380), side=side, status=REJECTED, code=int(code), intended_ms=sent_ms
+    )
     stops = (refused, a_stop(on(side, 90_380), side=side, revision=2))
-    part = "0.004" if filled == "yes" else "0"
+    part = "0" if filled == "no" else "0.004"
     entry = an_entry(side=side, price=on(side, "90743.3"), filled=part)
     life = a_life(part, side=side, stop_level=None, base_quantity=None, entry_final_ms=None)
-    orders = (stops if rested == "yes" else stops[:1]) + ((entry,) if filled == "yes" else ())
+    orders = (stops if rested == "yes" else stops[:1]) + (() if filled == "no" else (entry,))
 
     plan = make_plan(fallback(a_ledger(life, orders), side=side))
 

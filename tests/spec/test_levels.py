@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.domain.identity import OrderRole
@@ -19,6 +21,7 @@ from tests.builders import (
     REJECTED,
     SHORT,
     UNKNOWN,
+    WORKING,
     a_ledger,
     a_level,
     a_life,
@@ -122,3 +125,49 @@ def test_without_a_life_there_are_no_levels() -> None:
 
     assert fold_levels(ledger, NOW) == ledger
     assert ledger.next_revision(OrderRole.STOP_PRIMARY) == 1
+
+
+FOUND = table("""
+trigger  known  adopted  rested  written  level  reason    why
+90380    none   yes      yes     no       90380  initial   sent before it could be written down
+90500    none   yes      yes     no       90500  imported  another writer's: what rests is in force
+90500    90380  yes      yes     no       90500  imported  tighter than what is in force
+90300    90380  yes      yes     no       90380  initial   wider: it carries nothing
+90380    90380  yes      yes     no       90380  initial   the level stands already
+90500    90380  no       yes     no       90380  initial   ours, and its level is written with it
+90500    90380  yes      no      no       90380  initial   nobody saw it rest
+90500    90380  yes      yes     yes      90500  trail     its level was written after all
+90500    90380  wrong    yes     no       90380  initial   on the side that opens: none of ours
+90500    90380  refused  yes     no       90380  initial   the exchange said no
+90500    90380  small    yes     no       90380  initial   for a part of the position only
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", FOUND, ids=ids(FOUND))
+def test_a_stop_that_is_found_resting_is_in_force(row: list[str], side: Side) -> None:
+    """RULES B2, G5: lost between sending and writing, its level must bind all the same."""
+    trigger, known, adopted, rested, written, level, reason, _ = row
+    order = a_stop(
+        on(side, trigger),
+        "0.005" if adopted == "small" else "0.013",
+        side=side.opposite if adopted == "wrong" else side,
+        revision=2,
+        is_adopted=adopted != "no",
+        status=REJECTED if adopted == "refused" else WORKING,
+    )
+    order = replace(order, rested_ms=NOW - 900 if rested == "yes" else None)
+    life = a_life(side=side, stop_level=None if known == "none" else on(side, known))
+    levels = () if known == "none" else (a_level(on(side, known), 1, side=side),)
+    if written == "yes":
+        proposed = a_level(
+            on(side, trigger), 2, LevelState.PROPOSED, side=side, reason="trail", settled_ms=None
+        )
+        levels = (*levels, proposed)
+
+    after = fold_levels(a_ledger(life, (order,), levels=levels), NOW)
+
+    assert after.life is not None
+    assert (after.life.stop_level, after.life.stop_reason) == (on(side, level), reason)
+    assert len({one.revision for one in after.levels}) == len(after.levels)
+    assert fold_levels(after, NOW) == after
