@@ -231,6 +231,7 @@ class Running:
                 limits=limits,
                 patience_ms=settings.exchange.patience_ms,
                 tenure=world.lease.renew,
+                watch=world.lease.watch,
                 is_stream_up=lambda: world.stream is not None and world.stream.is_up,
                 hear=lambda: NOTHING_HEARD if world.stream is None else world.stream.heard(),
                 note=self._note,

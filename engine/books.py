@@ -142,15 +142,16 @@ class Books:
         self._last, self._is_from_store, self._finished = Ledger(), False, ()
         self._is_away, self._away_ms = self._store.trouble is not None, None
 
-    def try_to_return(self, now_ms: int, tenure: Callable[[int], Tenure]) -> None:
+    def try_to_return(self, now_ms: int, tenure: Callable[[int], Tenure]) -> bool:
         """Try whether the store is back, after the tick's requests have left; paced.
 
-        The schema is brought up first, a migration included; then the lease must be ours.
+        The schema is brought up first, a migration included; then the lease must be ours. Returns
+        whether it was tried.
         """
         if self._away_ms is None:
             self._away_ms = now_ms
         if now_ms < self._next_try_ms:
-            return
+            return False
         try:
             self._store.reopen()
             held = tenure(now_ms)
@@ -164,6 +165,7 @@ class Books:
             self._store.shut(error)
             self._next_try_ms = now_ms + min(RETRY_MS << self._tries, RETRY_MAX_MS)
             self._tries = min(self._tries + 1, RETRY_MAX_MS // RETRY_MS)
+        return True
 
     def _bring_back(self, now_ms: int) -> None:
         """Write what happened meanwhile into the store, and that there was a gap."""

@@ -40,6 +40,7 @@ class Parts:
     """What a keeper is made of. ``tenure`` renews the lease; ``is_stream_up`` asks the stream.
 
     ``obeys``: whether operator commands are carried out; who only looks leaves them where they are.
+    ``watch`` looks whose the lease is while it cannot be renewed.
     ``hear`` takes what the user stream said since it was last asked.
     """
 
@@ -53,6 +54,7 @@ class Parts:
     note: Callable[[str], None]
     spool: Spool | None = None
     obeys: bool = True
+    watch: Callable[[int], None] = lambda _: None
     hear: Callable[[], Heard] = lambda: NOTHING_HEARD
 
 
@@ -94,7 +96,9 @@ class Keeper:
         report = tick(self._engine, self._parts.gateway.now_ms(), reasons)
         self._settle(report)
         if not self.books.is_writable:
-            self.books.try_to_return(self._parts.gateway.now_ms(), self._parts.tenure)
+            now_ms = self._parts.gateway.now_ms()
+            if self.books.try_to_return(now_ms, self._parts.tenure) and not self.books.is_writable:
+                self._parts.watch(now_ms)
         return report
 
     def preview(self, recalled: Ledger | None = None) -> tuple[Situation, tuple[Drift, ...], Plan]:

@@ -104,9 +104,11 @@ class Leasehold:
                     raise
                 self._say(f"standing by: {held}", once_for="held")
             except StoreUnavailable as error:
-                is_free = not waits or self._is_free(moment_ms)
+                holder = self._reading(moment_ms)
                 self._store.shut(error)
-                if is_free:
+                if isinstance(holder, LeaseHeld) and not waits:
+                    raise holder from error
+                if holder is None or not waits:
                     self._say(f"without the lease, only protection is added: {error}")
                     self._is_claiming = True
                     return
@@ -134,18 +136,38 @@ class Leasehold:
         self._is_claiming = False
         self._said = None
 
-    def _is_free(self, now_ms: int | None) -> bool:
-        """Return whether the lease row, which can be read still, binds nobody else any more."""
+    def watch(self, now_ms: int) -> None:
+        """Look whether somebody else has the lease by now, while the store takes nothing from us.
+
+        A newer version that migrated it, a process stopped in a transaction: the row can be read.
+        Of a server that is gone nothing is asked a second time.
+        """
+        trouble = self._store.trouble
+        is_server_gone = trouble is not None and trouble.__cause__ is not None
+        if trouble is None or (is_server_gone and not self._store.desk.place.is_sqlite):
+            return
+        holder = self._reading(now_ms)
+        self._store.shut(trouble)
+        if isinstance(holder, LeaseHeld):
+            self._say(str(holder))
+            self.lost, self._is_claiming = holder, False
+
+    def _reading(self, now_ms: int | None) -> LeaseHeld | StoreUnavailable | None:
+        """Return who else holds the lease by its row, None when nobody does, or why not to tell."""
         lock_id = "" if self._lock is None else self._lock.lock_id
+        ours = None if self._lease is None else self._lease.epoch
         self._store.desk.unshut()
         try:
             row = read_lease(self._store.desk)
-        except StoreUnavailable:
-            return False
-        return (
-            row is not None
-            and now_ms is not None
-            and row.wait_ms(now_ms, self._grace_ms, lock_id) == 0
+        except StoreUnavailable as error:
+            return error
+        if row is None or row.epoch == ours or now_ms is None:
+            return None
+        if row.wait_ms(now_ms, self._grace_ms, lock_id) == 0:
+            return None
+        return LeaseHeld(
+            f"{self._store.desk.symbol}: pid {row.pid} on {row.host} holds the lease"
+            f" (epoch {row.epoch})"
         )
 
     def _host_lock(self, *, waits: bool) -> HostLock | None:
@@ -167,8 +189,8 @@ class Leasehold:
 
     def renew(self, now_ms: int) -> Tenure:
         """Prolong the lease and write the heartbeat; return what it permits now."""
-        if self._lease is None and not self._is_claiming:
-            return Tenure(Rights.NONE)
+        if self.lost is not None or (self._lease is None and not self._is_claiming):
+            return self._tenure(Rights.NONE, now_ms)
         try:
             if self._lease is None:
                 self._claim(now_ms)

@@ -326,3 +326,43 @@ def test_a_host_without_a_place_for_locks_has_the_row(
     with pytest.raises(LeaseHeld):
         taken(open_store(tmp_path), at_ms=START + 1)
     hold.release(START)
+
+
+def migrate_to_a_newer_schema(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "keeper.db")) as other, other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+def test_an_old_program_leaves_a_position_to_the_newer_one_that_has_the_lease(
+    store: Store, tmp_path: Path
+) -> None:
+    """RULES G4, G5: it cannot write there any more, but it can still read who may."""
+    elsewhere(store, START)
+    migrate_to_a_newer_schema(tmp_path)
+    hold = Leasehold(unopened(tmp_path), in_silence)
+
+    with pytest.raises(LeaseHeld, match="epoch 1"):
+        hold.take(lambda: START + 1_000, waits=False)
+
+    hold.release(START + 1_000)
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["taken over", "nobody came"])
+def test_who_cannot_renew_looks_whether_somebody_else_has_come(
+    store: Store, tmp_path: Path, is_taken: bool
+) -> None:
+    """RULES G4: a newer version migrated the store under our feet, and took over in the end."""
+    hold = taken(store)
+    late_ms = START + TTL_MS + GRACE_MS + CLOCK_ERROR_MS
+    if is_taken:
+        elsewhere(open_store(tmp_path), late_ms)
+    migrate_to_a_newer_schema(tmp_path)
+    trouble = StoreUnavailable("its schema has become 9999")
+    store.shut(trouble)
+
+    hold.watch(late_ms + 1_000)
+
+    assert isinstance(hold.lost, LeaseHeld) is is_taken
+    assert hold.renew(late_ms + 2_000).rights is (Rights.NONE if is_taken else Rights.ADD_ONLY)
+    assert store.trouble is trouble, "reading does not make it writable"
+    hold.release(late_ms + 3_000)
