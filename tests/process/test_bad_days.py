@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Event
@@ -161,10 +162,27 @@ def test_answers_that_drip_hold_up_neither_commands_nor_the_live_view(
     day.home.until(lambda: day.result(day.ask(Command.RESUME)) != "", "resumed")
 
 
-def test_a_frozen_exchange_holds_up_nothing(day: Day) -> None:
+@contextmanager
+def crowded(url: str) -> Iterator[None]:
+    """Fill the queue of a listener that accepts nothing: whoever connects now hangs."""
+    host, _, port = url.rpartition("//")[2].partition(":")
+    waiting = [socket.socket() for _ in range(300)]
+    try:
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex((host, int(port)))
+        yield
+    finally:
+        for one in waiting:
+            one.close()
+
+
+@pytest.mark.parametrize("connects_hang", [False, True], ids=["reads hang", "connects hang, too"])
+def test_a_frozen_exchange_holds_up_nothing(day: Day, connects_hang: bool) -> None:
     """Connections stand, nothing answers: the keeper ticks, obeys and says how it is."""
     tick = day.tick()
-    with frozen(day.home.access.pid):
+    queue = crowded(day.home.access.rest_url) if connects_hang else nullcontext()
+    with frozen(day.home.access.pid), queue:
         number = day.ask(Command.HALT)
         obeyed_s = day.took_s(lambda: day.result(number) is not None, "the command was obeyed")
         day.home.until(lambda: day.tick() >= tick + 3, "it goes on ticking")
