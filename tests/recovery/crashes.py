@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from multiprocessing import Pool
 
 from engine.domain.identity import ClientOrderId, OrderRole
@@ -100,6 +101,29 @@ def points(life: str, what: What) -> Iterator[Crash]:
         yield Crash(life, what, at)
         if what is not What.STATEMENTS:
             yield Crash(life, what, at, How.REPLY_LOST)
+
+
+_ASKED = ("positionRisk", "openOrders", "openAlgoOrders", "premiumIndex", "klines", "bookTicker")
+_KEPT = ("recall", "record_intent", "record_outcomes")
+_STANDING = {*(f"GET {one}" for one in _ASKED), *(f"store {one}" for one in _KEPT)}
+QUIET_KEPT = 2
+
+
+def distinct(life: str, what: What) -> Iterator[Crash]:
+    """Yield the crash points without those of ticks at rest, of which two of each rest are kept.
+
+    A tick at rest asks what every tick asks and writes nothing: to die in the third of them is to
+    die in the second.
+    """
+    calls = [subject(call) for call in roll(life, what)]
+    starts = [at for at, name in enumerate(calls) if name == "store recall"]
+    kept: set[int] = set(range(starts[0]))
+    quiet = 0
+    for start, stop in pairwise([*starts, len(calls)]):
+        quiet = quiet + 1 if set(calls[start:stop]) <= _STANDING else 0
+        if quiet <= QUIET_KEPT:
+            kept |= set(range(start, stop))
+    return (point for point in points(life, what) if point.at in kept)
 
 
 def crash(point: Crash) -> Found:
@@ -250,12 +274,15 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--stride", type=int, default=1, help="each so manieth crash point")
     parser.add_argument("--first", type=int, default=0, help="begin with that one")
     parser.add_argument("--only", type=What, choices=list(What), action="append", default=[])
+    parser.add_argument("--distinct", action="store_true", help="few of the ticks at rest")
     parser.add_argument("--life", action="append", default=[], help=f"{LIVES[0]}+stream, ...")
     arguments = parser.parse_args(words)
     failed = 0
     for what in arguments.only or list(What):
         for life in arguments.life or (ALL_LIVES if what is What.CALLS else LIVES):
-            chosen = list(points(life, what))[arguments.first :: arguments.stride]
+            is_distinct = arguments.distinct and what is not What.STATEMENTS
+            every = distinct(life, what) if is_distinct else points(life, what)
+            chosen = list(every)[arguments.first :: arguments.stride]
             with Pool(arguments.jobs) as pool:
                 bad = 0
                 for found in pool.imap(crash, chosen, chunksize=4):
