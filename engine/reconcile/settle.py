@@ -32,6 +32,9 @@ from engine.reconcile.position import fold_position
 from engine.reconcile.pushes import believe, fold_pushes
 from engine.reconcile.settings import fold_settings
 
+SPENT_SIBLING = "spent_sibling"
+"""How the note of a stop begins that ended empty because the other layer executed (RULES F7)."""
+
 
 def reconcile(
     ledger: Ledger, observation: Observation, limits: Limits
@@ -51,6 +54,7 @@ def reconcile(
     ledger, of_position = fold_position(ledger, observation, limits)
     ledger = believe(ledger)
     ledger = fold_end(fold_funding(ledger, observation), observation)
+    ledger = _with_siblings_named(ledger)
     ledger = fold_equity(ledger, observation, limits)
     ledger, of_orphan = fold_orphan(ledger, observation, limits)
     ledger, of_beside = fold_beside(ledger, observation, limits)
@@ -121,6 +125,21 @@ def _excess(ledger: Ledger) -> list[Drift]:
         return []
     text = f"entries executed {plain(executed)} of {plain(life.planned_quantity)}"
     return [Drift(DriftKind.EXCESS, text)]
+
+
+def _with_siblings_named(ledger: Ledger) -> Ledger:
+    """Return the ledger saying why a stop ended empty: the other layer took all (RULES F7)."""
+    life = ledger.life
+    if life is None or life.closed_ms is None or life.swept_ms is not None:
+        return ledger
+    stops = [o for o in ledger.of_life() if o.role.is_stop]
+    if not any(o.quantity_filled > 0 for o in stops):
+        return ledger
+    for stop in stops:
+        is_empty = stop.status is OrderStatus.EXPIRED and stop.quantity_filled == 0
+        if is_empty and not stop.note.startswith(SPENT_SIBLING):
+            ledger = ledger.with_order(replace(stop, note=f"{SPENT_SIBLING}: {stop.note}"))
+    return ledger
 
 
 def _long_doubts(ledger: Ledger, now_ms: int) -> list[Drift]:

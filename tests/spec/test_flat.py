@@ -23,6 +23,7 @@ from tests.builders import (
     CANCELLED,
     EMERGENCY,
     ENTRY,
+    EXPIRED,
     FILLED,
     FLOOR,
     LONG,
@@ -35,6 +36,7 @@ from tests.builders import (
     a_decision,
     a_fill,
     a_filled_entry,
+    a_floor,
     a_ledger,
     a_level,
     a_life,
@@ -396,6 +398,42 @@ def test_who_else_can_end_a_position(row: list[str]) -> None:
     _, life = after(ledger, flat_look(ledger, exit_fill))
 
     assert (life.closed_by, life.exit_reason) == (by, ExitReason(reason))
+
+
+SIBLINGS = table("""
+primary  floor      note           why
+filled   expired    spent_sibling  the primary's child took all
+filled   cancelled  -              we cancelled it
+filled   part       -              it executed as well
+none     expired    -              no stop executed: somebody closed by hand
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", SIBLINGS, ids=ids(SIBLINGS))
+def test_the_layer_that_ended_empty_says_that_the_other_took_all(
+    row: list[str], side: Side
+) -> None:
+    """RULES F7: no alarm, and whoever reads the orders knows why it executed nothing."""
+    primary, floor, note, _ = row
+    first = a_stop(side=side, status=FILLED, filled="0.013")
+    if primary == "none":
+        first = a_stop(side=side, status=EXPIRED)
+    second = {
+        "expired": a_floor(side=side, status=EXPIRED, note="GTE"),
+        "cancelled": a_floor(side=side, status=CANCELLED),
+        "part": a_floor(side=side, status=FILLED, filled="0.004"),
+    }[floor]
+    life = a_life("0", side=side, opened_ms=NOW - 50_000, closed_ms=NOW - 500)
+    ledger = a_ledger(life, (first, second), fills=())
+
+    once, _ = after(ledger, seen(ledger, position=a_position(0)))
+    twice, _ = after(once, seen(once, position=a_position(0)))
+
+    told = once.order(second.id)
+    assert told is not None
+    assert told.note == ("spent_sibling: GTE" if note != "-" else second.note)
+    assert twice.orders == once.orders
 
 
 def test_the_ladder_ends_a_position_for_the_reason_it_was_begun() -> None:

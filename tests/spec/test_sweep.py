@@ -17,6 +17,7 @@ from engine.reconcile.questions import questions
 from engine.reconcile.settle import reconcile
 from tests.builders import (
     CANCELLED,
+    LONG,
     NOW,
     UNKNOWN,
     a_decision,
@@ -140,7 +141,14 @@ def test_a_clean_book_is_believed_on_two_reads_then_the_life_is_past() -> None:
     assert ledger.life is None
     assert ledger.past == (
         PastLife(
-            1, "7f3aq2", "terms-of-S", NOW - 90_000, NOW - 5_000, ExitReason.STOP, withdrawn=None
+            generation=1,
+            decision_id="7f3aq2",
+            terms="terms-of-S",
+            opened_ms=NOW - 90_000,
+            closed_ms=NOW - 5_000,
+            exit_reason=ExitReason.STOP,
+            withdrawn=None,
+            side=LONG,
         ),
     )
     assert (ledger.orders, ledger.fills, ledger.levels) == ((), (), ())
