@@ -97,7 +97,7 @@ class Leasehold:
                 if self._lock is None:
                     self._lock = self._host_lock(waits=waits)
                 if moment_ms is not None:
-                    self._open_and_claim(moment_ms)
+                    self._open_and_claim(moment_ms, waits=waits)
                     return
             except LeaseHeld as held:
                 if not waits:
@@ -115,8 +115,16 @@ class Leasehold:
                 self._say(f"standing by: {error}")
             pause.wait(WAIT_S)
 
-    def _open_and_claim(self, now_ms: int) -> None:
-        """Open the store if it is not, and claim; a migration waits until all is covered (G5)."""
+    def _open_and_claim(self, now_ms: int, *, waits: bool) -> None:
+        """Open the store if it is not, and claim; a migration waits until all is covered (G5).
+
+        Who waits only reads until the lease is free: a standby that is stopped in the middle of a
+        transaction would take the store from the keeper it stands by for.
+        """
+        if waits and self._store.trouble is None:
+            holder = self._reading(now_ms)
+            if isinstance(holder, LeaseHeld):
+                raise holder
         behind: SchemaBehind | None = None
         if self._store.trouble is not None:
             try:

@@ -366,3 +366,22 @@ def test_who_cannot_renew_looks_whether_somebody_else_has_come(
     assert hold.renew(late_ms + 2_000).rights is (Rights.NONE if is_taken else Rights.ADD_ONLY)
     assert store.trouble is trouble, "reading does not make it writable"
     hold.release(late_ms + 3_000)
+
+
+def test_a_standby_only_reads_until_the_lease_is_free(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RULES G4: stopped in the middle of a write it would lock out the keeper it stands by for."""
+    monkeypatch.setattr(leasehold, "WAIT_S", 0)
+    elsewhere(store, START)
+    notes: list[str] = []
+    passes = iter([False, False, True])
+    beside = open_store(tmp_path)
+    standby = Leasehold(beside, notes.append)
+
+    with locked(tmp_path):
+        standby.take(lambda: START + 1_000, waits=True, is_over=lambda: next(passes))
+
+    assert beside.trouble is None, "the lock was not even noticed"
+    assert [note.partition(":")[0] for note in notes] == ["standing by"]
+    standby.release(START + 2_000)
