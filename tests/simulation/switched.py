@@ -186,8 +186,6 @@ def _judged(
             interval_ms=int(settings.loop.interval_s * 1000),
             streams=is_streaming,
         )
-        if not _needs_armed(scenario):
-            _know_of_fallback(world, start_ms)
         try:
             course = Play(world, inbox, moments_of(scenario, start))
             course.run(start_ms + scenario.until_ms)
@@ -205,12 +203,6 @@ def _judged(
 
 def _needs_armed(scenario: Scenario) -> bool:
     return scenario.switches.get("stop_while_flat") != "refused"
-
-
-def _know_of_fallback(world: World, now_ms: int) -> None:
-    """Let the account be known for what it is: finding out costs a decision (RULES E9)."""
-    before = world.store.recall()
-    world.store.record_outcomes(now_ms, before, replace(before, stop_while_flat=False), ())
 
 
 def _at_the_end(scenario: Scenario, world: World, start_ms: int) -> list[tuple[str, str]]:
