@@ -254,8 +254,9 @@ def an_exchange(venue: Served, pool: LanePool) -> BinanceExchange:
 def arm(venue: Served, row: Row, verb: str, path: str) -> int:
     venue.admin("DELETE", "faults")
     armed = venue.admin("POST", "faults", {**row.fault, "match": {"verb": verb, "path": path}})
-    (number,) = armed["ids"]  # type: ignore[misc]
-    return int(number)
+    ids = armed["ids"]
+    assert isinstance(ids, list)
+    return int(ids[0])
 
 
 def struck(venue: Served, number: int) -> int:
