@@ -70,20 +70,36 @@ class Frost(Mortality):
             self.meanwhile()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The database both keepers share, and the account they keep in it."""
+
+    url: str
+    account: str = ACCOUNT
+
+
 class Rival(World):
     """One of two keepers: its own wire, memory and lease; the venue, clock and file are shared."""
 
     def __init__(
-        self, venue: Venue, folder: Path, clock: Clock, frost: Frost, *, waits: bool = False
+        self,
+        venue: Venue,
+        folder: Path,
+        clock: Clock,
+        frost: Frost,
+        *,
+        waits: bool = False,
+        place: Place | None = None,
     ) -> None:
-        self._shared, self._frost, self._folder, self._waits = clock, frost, folder, waits
+        self._shared, self._frost, self._waits = clock, frost, waits
+        self._place = place or Place(f"sqlite:///{folder}/keeper.db")
         self.lease: Leasehold | None = None
         super().__init__(
             venue, folder / "inbox", Limits(), start_ms=clock.now_ms, latency_ms=ROUND_TRIP_MS
         )
 
     def _open_store(self) -> Store:
-        return Store.at(f"sqlite:///{self._folder}/keeper.db", account=ACCOUNT, symbol="BTCUSDT")
+        return Store.at(self._place.url, account=self._place.account, symbol="BTCUSDT")
 
     def _born(self) -> Keeper:
         self.clock, self.mortality = self._shared, self._frost
@@ -129,9 +145,16 @@ class Thawed:
 class Stage:
     """A venue with a life written on it, and up to two keepers."""
 
-    def __init__(self, folder: Path, frost: Frost, feed: Sequence[tuple[int, str]] = FEED) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        frost: Frost,
+        feed: Sequence[tuple[int, str]] = FEED,
+        *,
+        place: Place | None = None,
+    ) -> None:
         (folder / "inbox").mkdir()
-        self.folder, self.frost = folder, frost
+        self.folder, self.frost, self.place = folder, frost, place
         self.clock = Clock(START_MS)
         self.venue = Venue(VenueSettings(), now_ms=START_MS, seed=1)
         self.venue.set_price(FIRST_PRICE, START_MS)
@@ -150,7 +173,7 @@ class Stage:
             for at_s, name in feed
         ]
         self.venue.feed_from(iter(points))
-        self.first = Rival(self.venue, folder, self.clock, frost)
+        self.first = Rival(self.venue, folder, self.clock, frost, place=place)
         self.second: Rival | None = None
 
     def live(self) -> None:
@@ -164,7 +187,9 @@ class Stage:
         assert held is not None
         free_ms = held.until_ms + GRACE_MS + CLOCK_ERROR_MS
         self.first._pass_to(max(free_ms, self.clock.now_ms))
-        self.second = Rival(self.venue, self.folder, self.clock, Frost(), waits=True)
+        self.second = Rival(
+            self.venue, self.folder, self.clock, Frost(), waits=True, place=self.place
+        )
         self.second.run_until(self.clock.now_ms + SUCCESSOR_MS)
 
     def close(self) -> None:
@@ -214,11 +239,11 @@ def _ticks(begun: int) -> Iterator[list[int]]:
     yield tick
 
 
-def frozen(point: Point) -> Thawed:
+def frozen(point: Point, place: Place | None = None) -> Thawed:
     """Freeze a writer at ``point``, let another take over, wake it, and say what it did then."""
     frost = Frost(point.at, is_after=point.is_after)
     with _home() as folder:
-        stage = Stage(folder, frost)
+        stage = Stage(folder, frost, place=place)
         before: dict[str, int] = {}
         first = stage.first
 
@@ -272,7 +297,11 @@ def _judged(stage: Stage, point: Point, before: dict[str, int]) -> Thawed:
 
 
 def _events(store: Store) -> int:
-    (row,) = store.desk.rows("SELECT count(*) FROM events", ())
+    account = (store.desk.account,)
+    mark = "?" if store.desk.place.is_sqlite else "%s"
+    asked = f"SELECT count(*) FROM events WHERE account = {mark}"  # noqa: S608 - a driver's mark
+    (row,) = store.desk.rows(asked, account)
+    store.desk.end_read()
     return int(row[0])
 
 

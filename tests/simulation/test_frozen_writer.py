@@ -13,7 +13,7 @@ import pytest
 from engine.domain.situation import SECOND_WRITER
 from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
 from engine.simulation.log import Changed, Placed, read_log
-from tests.simulation.frozen import LIFE_MS, Frost, Point, Rival, Stage, frozen, points, roll
+from tests.simulation.frozen import LIFE_MS, Frost, Place, Point, Rival, Stage, frozen, points, roll
 from tests.simulation.troubled import START_MS
 
 OTHERS_STRIDE = 41
@@ -48,6 +48,18 @@ def test_nothing_a_frozen_writer_sends_after_waking_executes() -> None:
 
     assert [t for t in thawed if not t.is_right] == []
     assert sum(t.refused for t in thawed) > 0, "some request must have left after waking"
+
+
+@pytest.mark.postgres
+def test_nor_where_the_lease_lies_on_a_server(postgres_url: str) -> None:
+    """RULES G4: the same fences on Postgres, at a record, after it, and at a request."""
+    some = [p for p in points() if sends(p)][1::19]
+    thawed = [
+        frozen(point, Place(postgres_url, f"frozen-{point.at}-{point.is_after}")) for point in some
+    ]
+
+    assert [t for t in thawed if not t.is_right] == []
+    assert len(thawed) >= 2
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before it took effect", "after it"])
