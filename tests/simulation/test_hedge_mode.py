@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.commands import NOT_OURS
 from engine.domain.condition import Command
 from engine.domain.limits import Limits
 from engine.domain.terms import Side
-from engine.commands import NOT_OURS
 from engine.read.replay import replay
 from engine.simulation.play import Appear, Fault, Happening, Kill, Moment, Play
 from engine.simulation.scenario import START
