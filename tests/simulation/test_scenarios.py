@@ -24,11 +24,15 @@ def test_a_written_life_goes_as_it_is_written(file: Path) -> None:
     assert document["differences"] == []
     assert document["ok"] is True
     validate(document)
-    named = load_scenario(file).expect.get("judged", {})
+    scenario = load_scenario(file)
+    named = scenario.expect.get("judged", {})
     judged = document["judged"]
     assert isinstance(named, dict)
     assert isinstance(judged, dict)
-    assert (judged["widened"], judged["doubled"]) == ([], [])
+    assert judged["widened"] == []
+    # Only where the exchange itself breaks its word may anything execute twice (RULES B3 a).
+    is_kept = scenario.switches.get("recv_window_enforced") != "false"
+    assert judged["doubled"] == ([] if is_kept else named.get("doubled", []))
     assert "naked_s" in named or judged["naked_s"] == 0
 
 
