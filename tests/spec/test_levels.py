@@ -137,6 +137,7 @@ trigger  known  adopted  rested  written  level  reason    why
 90500    90380  no       yes     no       90380  initial   ours, and its level is written with it
 90500    90380  yes      no      no       90380  initial   nobody saw it rest
 90500    90380  yes      yes     yes      90500  trail     its level was written after all
+90500    90380  yes      yes     refused  90380  initial   its level was refused: that is written
 90500    90380  wrong    yes     no       90380  initial   on the side that opens: none of ours
 90500    90380  refused  yes     no       90380  initial   the exchange said no
 90500    90380  small    yes     no       90380  initial   for a part of the position only
@@ -159,10 +160,9 @@ def test_a_stop_that_is_found_resting_is_in_force(row: list[str], side: Side) ->
     order = replace(order, rested_ms=NOW - 900 if rested == "yes" else None)
     life = a_life(side=side, stop_level=None if known == "none" else on(side, known))
     levels = () if known == "none" else (a_level(on(side, known), 1, side=side),)
-    if written == "yes":
-        proposed = a_level(
-            on(side, trigger), 2, LevelState.PROPOSED, side=side, reason="trail", settled_ms=None
-        )
+    if written != "no":
+        state = LevelState.PROPOSED if written == "yes" else LevelState.REFUSED
+        proposed = a_level(on(side, trigger), 2, state, side=side, reason="trail", settled_ms=None)
         levels = (*levels, proposed)
 
     after = fold_levels(a_ledger(life, (order,), levels=levels), NOW)
