@@ -18,6 +18,7 @@ from engine.read.documents import Document
 from engine.simulation.causes import Naked, bounds
 from engine.simulation.coverage import document as coverage_document
 from engine.simulation.draw import PROFILES, START_MS, draw
+from engine.simulation.shrink import shrunk, story
 from engine.simulation.trial import CONVERGE_TICKS, Trial, run_trial
 
 HOUR_MS = 3_600_000
@@ -31,16 +32,33 @@ def run(seeds: range, profile: str, jobs: int, progress: Say) -> Document:
     """
     started_s = time.perf_counter()
     tally = Tally(profile)
+    told = 0
     for done, trial in enumerate(_trials(seeds, profile, jobs), start=1):
         tally.add(trial)
         for violation in trial.violations:
             text = f"{violation.checker}: {violation.detail}"
             progress(f"seed {trial.seed}: {text}; again with: {replay_of(trial.seed, profile)}")
+        if trial.violations and told < STORIES_MAX:
+            told += 1
+            tally.tell(trial.seed, _story(trial, profile, progress))
         if done % 25 == 0 or done == len(seeds):
             spent_s = time.perf_counter() - started_s
             found = len(tally.violations)
             progress(f"{done} of {len(seeds)} seeds, {found} violations, {spent_s:.0f} s")
     return tally.document(seeds, time.perf_counter() - started_s)
+
+
+STORIES_MAX = 3
+"""Of so many failing seeds what mattered is told; each costs some sixty worlds more."""
+
+
+def _story(trial: Trial, profile: str, progress: Say) -> list[str]:
+    """Return what mattered of a failing seed, and tell it."""
+    checker = trial.violations[0].checker
+    lines = story(shrunk(draw(trial.seed, PROFILES[profile]), checker), checker)
+    for line in lines:
+        progress(line)
+    return lines
 
 
 def run_seed(seed: int, profile: str) -> Trial:
@@ -119,6 +137,12 @@ class Tally:
                     "replay": replay_of(trial.seed, self._profile),
                 }
             )
+
+    def tell(self, seed: int, lines: list[str]) -> None:
+        """Put what mattered beside the violations of a seed."""
+        for violation in self.violations:
+            if violation["seed"] == seed:
+                violation["timeline"] = lines
 
     def document(self, seeds: range, wall_s: float) -> Document:
         """Return the whole verdict."""

@@ -127,7 +127,7 @@ def naked_with_causes(
         first = next(p for p in pictures if p.at_ms == window.from_ms and p.naked_quantity > 0)
         cause = _cause(pictures, first)
         if cause == NO_CAUSE and refusals is not None:
-            cause = _by_refusal(pictures, first, refusals)
+            cause = _by_refusal(pictures, first, refusals, pace)
         bound_ms = pace.of(cause, window.from_ms)
         shared_ms = 0
         if cause != NO_CAUSE:
@@ -193,7 +193,7 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
     return min(grew_ms - window.from_ms, pace.of("look", window.from_ms))
 
 
-def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals) -> str:
+def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals, pace: Pace) -> str:
     """Return what a refused stop explains: a fill in fallback mode, an add beside no floor."""
     filled = first.cause
     if not isinstance(filled, Filled):
@@ -206,7 +206,24 @@ def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals)
     removed = any(
         _is_gone_stop(p.cause, life, "hand", _REMOVED) for p in pictures if p.at_ms <= first.at_ms
     )
-    return MANUAL_ADD if removed or refusals.of_floor(life, filled.at_ms) else NO_CAUSE
+    is_young = _opened_ms(pictures, life) + pace.of("look", filled.at_ms) >= filled.at_ms
+    is_missing = removed or is_young or refusals.of_floor(life, filled.at_ms)
+    return MANUAL_ADD if is_missing else NO_CAUSE
+
+
+def _opened_ms(pictures: Iterable[Picture], life: int) -> int:
+    """Return when an entry of a life filled first: the floor follows at the next look (F1)."""
+    return next(
+        (
+            p.at_ms
+            for p in pictures
+            if isinstance(p.cause, Filled)
+            and (own := p.cause.own_id) is not None
+            and own.role is OrderRole.ENTRY
+            and own.generation == life
+        ),
+        0,
+    )
 
 
 def _cause(pictures: Iterable[Picture], first: Picture) -> str:

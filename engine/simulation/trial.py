@@ -7,6 +7,7 @@ told to flatten, leave neither position nor order.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,8 +96,8 @@ class _Rest:
         return self.ticks - REST_TICKS if self.empty >= REST_TICKS else None
 
 
-def run_trial(drawn: Drawn) -> Trial:
-    """Play and judge one small world."""
+def run_trial(drawn: Drawn, log: list[Mapping[str, object]] | None = None) -> Trial:
+    """Play and judge one small world; ``log`` takes what its venue noted, if anybody wants it."""
     venue = Venue(drawn.venue, now_ms=START_MS, seed=drawn.seed)
     venue.feed_from(drawn.market.feed(START_MS))
     with TemporaryDirectory(prefix="keeper-trial-") as folder:
@@ -111,7 +112,10 @@ def run_trial(drawn: Drawn) -> Trial:
             streams=drawn.streams,
         )
         try:
-            return _Course(drawn, world, inbox).run()
+            trial = _Course(drawn, world, inbox).run()
+            if log is not None:
+                log += venue.log_after(0)
+            return trial
         finally:
             world.close()
 

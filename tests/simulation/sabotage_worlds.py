@@ -12,6 +12,7 @@ from random import Random  # noqa: TID251 - only the type: a profile is handed i
 
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.draw import PROFILES, Drawn, Profile, draw
+from engine.simulation.markets import Leg
 from engine.simulation.play import Fault, Hand, Happening, Kill
 
 Happenings = list[tuple[int, Happening]]
@@ -88,6 +89,11 @@ def _again(kind: Kind, every_ms: int) -> Callable[[Drawn], Drawn]:
     return change
 
 
+def _old_news(drawn: Drawn) -> Drawn:
+    """Let every document be too old when it appears."""
+    return replace(drawn, wishes=tuple(replace(w, kind=Kind.STALE) for w in drawn.wishes))
+
+
 def _thin(drawn: Drawn) -> Drawn:
     """Let resting orders fill little by little, and chases come quickly."""
     venue = replace(
@@ -98,6 +104,15 @@ def _thin(drawn: Drawn) -> Drawn:
     )
     limits = replace(drawn.limits, chase_interval_ms=5_000, entry_timeout_ms=900_000)
     return replace(drawn, venue=venue, limits=limits)
+
+
+def _trending(drawn: Drawn) -> Drawn:
+    """Let the price go one way for long, so that stops are moved."""
+    length_ms = 900_000
+    share = Decimal(15 if drawn.seed % 2 else -15) / 100_000
+    market = replace(drawn.market, walk="calm", legs=(Leg(0, share),), gaps=(), length_ms=length_ms)
+    wishes = tuple(Wish(at, Kind.ENTER, at + drawn.seed) for at in range(1_000, length_ms, 45_000))
+    return replace(drawn, market=market, length_ms=length_ms, wishes=wishes, interval_ms=1_000)
 
 
 _POST = {"verb": "POST"}
@@ -145,9 +160,10 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
     ),
     "refused_steps": (
         _faults(
-            {"kind": "stop_refused_once", "code": -2021, "times": 1, "after": 2}, every_ms=60_000
+            {"kind": "stop_refused_once", "code": -2021, "times": 5, "duration_s": 3},
+            every_ms=10_000,
         ),
-        _same,
+        _trending,
     ),
     "lagging": (_faults({"kind": "position_lag", "lag_s": 2, "probability": 0.5}), _same),
     "silenced": (_faults({"kind": "rate_limited", "retry_after_s": 5}, every_ms=30_000), _same),
@@ -155,10 +171,11 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
     "meddled": (Profile("sabotage", _hands), _same),
     "foreign_orders": (Profile("sabotage", _others), _same),
     "chased": (Profile("sabotage", lambda _, __: []), _thin),
+    "one_decision": (PROFILES["calm"], lambda d: replace(d, wishes=d.wishes[:1])),
     "stopped_out": (
         PROFILES["calm"],
         lambda d: _again(Kind.RESEND, 20_000)(_limits(cooldown_ms=900_000)(d)),
     ),
     "busy_days": (PROFILES["calm"], _limits(trades_per_day_max=1)),
-    "stale": (PROFILES["calm"], _again(Kind.STALE, 20_000)),
+    "stale": (PROFILES["calm"], _old_news),
 }

@@ -132,7 +132,7 @@ def planted(situation):
     Sabotage(
         "forgets_the_intent",
         "entries are not written down, neither before they are sent nor after",
-        "exposure",
+        "trade_record",
         "forgetful",
         12,
         (
@@ -204,8 +204,8 @@ Gateway.perform = _sends_again
             *BLIND,
             Change(
                 "engine.reconcile.orders",
-                "can_still_run = listing.at_ms <= order.dead_after_ms + VISIBLE_WITHIN_MS",
-                "can_still_run = False",
+                "over_ms = listing.at_ms - (order.dead_after_ms + VISIBLE_WITHIN_MS)",
+                "over_ms = 1",
             ),
         ),
     ),
@@ -307,7 +307,7 @@ def planted(situation):
         "uses_a_decision_twice",
         "a decision that has opened once may open again",
         "executed_once",
-        "calm",
+        "one_decision",
         24,
         (
             Change(
@@ -348,7 +348,7 @@ def planted(situation):
         "-2021 of a trailing step closes the position",
         "gates",
         "refused_steps",
-        16,
+        24,
         (
             Change(
                 "engine.plan.ladder",
@@ -403,7 +403,9 @@ def planted(situation):
         (
             *BLIND,
             Change(
-                "engine.reconcile.position", "    if can_end and is_told:\n", "    if can_end:\n"
+                "engine.reconcile.position",
+                "if can_end and (is_told or _is_accounted_for(ledger, life)):",
+                "if can_end:",
             ),
         ),
     ),
@@ -445,6 +447,41 @@ def planted(situation):
         ),
     ),
     Sabotage(
+        "restores_late",
+        "a stop that somebody removed may come back in every other second only, the floor never",
+        "covered",
+        "meddled",
+        12,
+        (
+            Change(
+                "engine.plan.protection",
+                "if must_wait(situation, primaries, PROTECT_ATTEMPTS):",
+                "if life.is_open and situation.now_ms % 2_000 > 1_000:",
+            ),
+            Change(
+                "engine.plan.protection",
+                "if standing and not (is_alone and len(standing)"
+                " < situation.limits.possibly_resting_max):",
+                "if floors:",
+            ),
+        ),
+    ),
+    Sabotage(
+        "sizes_a_tenth_too_large",
+        "the quantity is a tenth more than the decided size pays for",
+        "exposure",
+        "calm",
+        12,
+        (
+            Change(
+                GATES,
+                "quantity = instrument.floor_quantity(decision.size_usdt / zone.first_price)",
+                "quantity = instrument.floor_quantity(decision.size_usdt * 11 / 10 / "
+                "zone.first_price)",
+            ),
+        ),
+    ),
+    Sabotage(
         "looks_without_pause",
         "the tick does not stretch, and no question is held back",
         "budget",
@@ -453,8 +490,7 @@ def planted(situation):
         (
             Change(
                 "engine.loop",
-                "return interval_ms * interval_factor(condition.weight_used, "
-                "condition.weight_limit)",
+                "paced_ms = interval_ms * factor",
                 "return min(SOON_MS, interval_ms)",
             ),
             Change(
@@ -476,6 +512,11 @@ def planted(situation):
         "silenced",
         8,
         (
+            Change(
+                "engine.exchange.binance.usage",
+                "return until_ms is not None and self._monotonic_ms() < until_ms",
+                "return False",
+            ),
             Change(
                 "engine.exchange.budget",
                 "    if now_ms < usage.blocked_until_ms:\n",
