@@ -215,6 +215,9 @@ def _without_store(before: End, end: End, death: Death) -> list[str]:
     match death.entry:
         case "FILLED":
             wrong += before.differences(end, "fills")
+            entries = [order for order in end.orders if order["role"] == "entry"]
+            if len(entries) != 1:
+                wrong.append(f"entered again: {entries}")
             if not death.is_over:
                 wrong += before.pauses_unlike(end, death.passed_ms)
                 wrong += _recovered(before, end)

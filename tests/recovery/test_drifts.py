@@ -330,6 +330,7 @@ OTHERWISE = {
     "unanswered": "replies lost: FATES in fates.py",
     "stream_differs": "a push that was not true: tests/spec",
     "stream_silent": "a stream that says nothing: tests/spec",
+    "excess": "more executed than a decision may: an exchange that keeps no window, tests/spec",
     "zombie": "an order of an earlier life fires: g6_zombie_stop_fires_first",
     "margin_type_changed": "no order keeps the exchange from it: tests/spec/test_settings.py",
     "position_mode_changed": "flat only: tests/simulation/test_hedge_mode.py",
