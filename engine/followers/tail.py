@@ -75,8 +75,10 @@ class Tail:
         self._unstored: deque[Happening] = deque(maxlen=UNSTORED_MAX)
         self._ending = Event()
         self._deadline_s: float | None = None
+        self._hands_over = False
         self._taken_to: int | None = None
         self._begin = 0
+        self._from_ms: int | None = None
         self._recent: deque[int] = deque(maxlen=4 * BACK)
         self._decisions: dict[int, str] = {}
         self._reader: ReadStore | None = None
@@ -94,26 +96,41 @@ class Tail:
         self._unstored.append(happening)
 
     def end(self) -> None:
-        """Ask it to end, and wait for nothing."""
-        self._deadline_s = time.monotonic() + STOP_S
+        """Hand over: end after what is under way, leave the rest to the next, wait for nothing."""
+        self._hands_over = True
         self._ending.set()
 
     def stop(self, wait_s: float = STOP_S) -> None:
-        """End; a follower in the middle of something is not waited for longer than ``wait_s``."""
-        self.end()
+        """End after one last look; what is under way is not waited for longer than ``wait_s``."""
+        self._deadline_s = time.monotonic() + STOP_S
+        self._ending.set()
         if self._thread.ident is not None:
             self._thread.join(wait_s)
 
+    def await_end(self) -> None:
+        """Wait until it has ended, as the one that follows it does in its own thread."""
+        self._thread.join(HANDOVER_S)
+
+    def unstored(self) -> tuple[Happening, ...]:
+        """Return what nobody was told yet and no store holds."""
+        return tuple(self._unstored)
+
     def _follow(self) -> None:
         for tail in self._before:
-            tail.stop(HANDOVER_S)
+            tail.await_end()
+            self._unstored.extend(one for one in tail.unstored() if one not in self._unstored)
+        self._before = ()
         self._taken_to = self._follower.cursor()
         self._begin = self._taken_to or 0
+        # Without a cursor what came before this process is not told, however near its id is.
+        self._from_ms = self._since_ms if self._taken_to is None else None
         more = False
         is_last = False
         while not is_last:
             pause_s = self._every_s * (CALM if self._is_failing else 1)
             is_last = self._ending.wait(0 if more else pause_s)
+            if is_last and self._hands_over:
+                break
             try:
                 more = self._look()
                 self._recovered()
@@ -124,7 +141,8 @@ class Tail:
 
     def _is_over(self) -> bool:
         """Return whether a follower may begin nothing more: the last look has its second, too."""
-        return self._deadline_s is not None and time.monotonic() > self._deadline_s
+        is_late = self._deadline_s is not None and time.monotonic() > self._deadline_s
+        return is_late or self._hands_over
 
     def _look(self) -> bool:
         """Hand over one portion; return whether there may be more at once."""
@@ -135,13 +153,11 @@ class Tail:
         rows = self._reader.events(
             after_id=max((self._taken_to or 0) - BACK, self._begin),
             limit=PORTION,
-            from_ms=self._since_ms if self._taken_to is None else None,
+            from_ms=self._from_ms,
         )
         news = [happening_of(row) for row in rows if int(row["id"]) not in self._recent]
         if not news:
             return False
-        if self._taken_to is None:
-            self._begin = news[0].id - 1  # what came before it is not this process's
         named = [
             one if one.decision_id else one.of_decision(self._decision_of(one.generation))
             for one in news

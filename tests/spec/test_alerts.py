@@ -15,12 +15,14 @@ from threading import Event
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from engine.domain.condition import Command
 from engine.domain.errors import StoreUnavailable
 from engine.followers.alerts import BACKLOG_MAX, Alerts, Order, run
 from engine.followers.happening import Happening, Stage
 from engine.followers.tail import Tail
+from engine.store import tables as t
 from engine.store.reading import ReadStore
 from engine.store.store import Store
 from tests.builders import NOW
@@ -218,6 +220,23 @@ def test_what_is_recorded_while_the_keeper_runs_is_told_once(tmp_path: Path, sto
     assert notes == []
 
 
+def test_an_event_that_appears_behind_the_cursor_is_told_too(tmp_path: Path, store: Store) -> None:
+    """On Postgres an operator's id may be drawn before the keeper's and committed after it."""
+    desk = Desk(tmp_path, writing(tmp_path))
+    tail = a_tail(tmp_path, desk, [])
+    tail.start()
+    for number in (50, 49, 51):
+        with store.desk.transaction("spec") as connection:
+            row = {"id": number, "at_ms": NOW, "tick": 1, "kind": "operator", "reason": "halt"}
+            owner = {"account": "spec", "symbol": "BTCUSDT", "text": "x"}
+            connection.execute(sa.insert(t.events), row | owner)
+        until(lambda number=number: number in [one["id"] for one in desk.told()], "it was told")
+    tail.stop()
+
+    assert [one["id"] for one in desk.told()] == [50, 49, 51]
+    assert desk.alerts.cursor() == 51
+
+
 def test_an_event_of_an_order_names_its_decision(tmp_path: Path, store: Store) -> None:
     """The id says it, also where the event belongs to no life of the ledger."""
     desk = Desk(tmp_path, writing(tmp_path), kinds=("answered",))
@@ -301,7 +320,7 @@ def test_stopping_does_not_wait_for_a_hanging_command(tmp_path: Path, store: Sto
 
 def test_a_reload_beside_a_hanging_command_waits_for_nothing(tmp_path: Path, store: Store) -> None:
     """It happens between two ticks; the new command takes over when the old one has ended."""
-    slow = f"touch '{tmp_path}/began'; sleep 1; cat >> '{tmp_path}/slow'"
+    slow = f"touch '{tmp_path}/began'; sleep 1.6; cat >> '{tmp_path}/slow'"
     old = a_tail(tmp_path, Desk(tmp_path, ("sh", "-c", slow)), [])
     desk = Desk(tmp_path, writing(tmp_path))
     store.note(NOW, "seen", "a", "first", data={"alarm": "raised"})
