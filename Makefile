@@ -10,6 +10,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 BIN := .venv/bin
 CONFIG ?= config.yaml
 SEEDS ?= 1..1000
+PROFILE ?= faulty
 CAMPAIGN_SEEDS ?= 100001..120000
 MINUTES ?= 30
 JOBS ?= 2
@@ -141,10 +142,10 @@ bench: ## the figures of var/bench.json
 	@$(BIN)/python -m tests.bench
 	$(call next,simulate)
 
-simulate: ## the campaign: SEEDS=1..1000 in calm weather, result in var/simulate.json
+simulate: ## the campaign: SEEDS=1..1000 in faulty weather (PROFILE), result in var/simulate.json
 	@requirements/install.sh run
 	@mkdir -p var
-	@$(BIN)/keeper simulate --seeds $(SEEDS) --profile calm --jobs $(JOBS) --json > var/simulate.json
+	@$(BIN)/keeper simulate --seeds $(SEEDS) --profile $(PROFILE) --jobs $(JOBS) --json > var/simulate.json
 	$(call next,campaign)
 
 campaign: ## the same for hours: CAMPAIGN_SEEDS in hostile weather, result in var/campaign.json

@@ -53,10 +53,11 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     if life.origin is Origin.ORPHAN:
         if limits.orphan is OrphanPolicy.FLATTEN:
             return ExitReason.FLATTEN, "orphan_policy"
-        # Our stop fired and its child left a rest: its moment has passed (RULES F4, G1). Where it
-        # was taken away instead, the position is not ours to dump.
+        # Our stop fired, and hangs or its child left a rest: its moment has passed (RULES F4, G1).
+        # Where it was taken away instead, the position is not ours to dump.
         floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
-        is_rest = life.crossed_since_ms is not None and any(o.quantity_filled > 0 for o in floors)
+        has_fired = any(o.quantity_filled > 0 or o.triggered_ms is not None for o in floors)
+        is_rest = life.crossed_since_ms is not None and has_fired
         is_uncovered = life.uncovered_quantity > 0
         return (ExitReason.EMERGENCY, "stop_crossed") if is_rest and is_uncovered else None
     is_missing = life.uncovered_quantity > 0 or life.is_loose

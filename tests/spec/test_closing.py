@@ -240,6 +240,15 @@ def test_somebody_elses_position_is_closed_only_by_policy() -> None:
     )
 
 
+def test_somebody_elses_position_is_closed_when_our_stop_there_fired_and_hangs() -> None:
+    """RULES F4, G1: our own order names that level; what was taken away closes nothing."""
+    life = a_life(origin=Origin.ORPHAN, crossed_since_ms=NOW - 9_000, uncovered_quantity=d("0.013"))
+    hanging = a_floor(status=OrderStatus.TRIGGERING, triggered_ms=NOW - 9_000)
+
+    assert closing_of(a_situation(life, (hanging,))) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert closing_of(a_situation(life, (a_floor(status=CANCELLED),)))[0] is None
+
+
 def test_a_part_too_small_to_keep_is_closed_when_the_entry_is_given_up() -> None:
     """RULES E7, lesson 19: below MIN_NOTIONAL at timeout it is closed at once, else kept."""
     small = an_instrument(notional_min=d(100))
