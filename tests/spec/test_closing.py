@@ -32,6 +32,7 @@ from tests.builders import (
     SHORT,
     TP1,
     TP2,
+    TRIGGERING,
     UNKNOWN,
     WORKING,
     a_decision,
@@ -243,7 +244,7 @@ def test_somebody_elses_position_is_closed_only_by_policy() -> None:
 def test_somebody_elses_position_is_closed_when_our_stop_there_fired_and_hangs() -> None:
     """RULES F4, G1: our own order names that level; what was taken away closes nothing."""
     life = a_life(origin=Origin.ORPHAN, crossed_since_ms=NOW - 9_000, uncovered_quantity=d("0.013"))
-    hanging = a_floor(status=OrderStatus.TRIGGERING, triggered_ms=NOW - 9_000)
+    hanging = a_floor(status=TRIGGERING, triggered_ms=NOW - 9_000)
 
     assert closing_of(a_situation(life, (hanging,))) == (ExitReason.EMERGENCY, "stop_crossed")
     assert closing_of(a_situation(life, (a_floor(status=CANCELLED),)))[0] is None
