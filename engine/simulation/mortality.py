@@ -13,10 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy import event
-
 from engine.store.connect import Desk
+from engine.store.statements import watch_statements
 from engine.store.store import Store
 
 P = ParamSpec("P")
@@ -106,26 +104,10 @@ class MortalStore(Store):
     beat = _mortal(Store.beat)
 
 
-def count_statements(database: sa.Engine, mortality: Mortality) -> None:
-    """Let every statement that ``database`` writes with be a call of ``mortality``.
+def count_statements(desk: Desk, mortality: Mortality) -> None:
+    """Let every statement that a store writes with be a call of ``mortality``.
 
     Death before a statement leaves its transaction open, and whoever opens the database next finds
-    it undone; death before a COMMIT too. Reads change nothing and are not counted.
+    it undone; death before a COMMIT too.
     """
-
-    @event.listens_for(database, "before_cursor_execute")
-    def _before(*event_arguments: Any) -> None:
-        statement = str(event_arguments[2]).lstrip()
-        if not statement.upper().startswith(("SELECT", "PRAGMA")):
-            mortality.begin("statement", statement)
-
-    @event.listens_for(database, "after_cursor_execute")
-    def _after(*event_arguments: Any) -> None:
-        statement = str(event_arguments[2]).lstrip()
-        if not statement.upper().startswith(("SELECT", "PRAGMA")):
-            mortality.end()
-
-    @event.listens_for(database, "commit")
-    def _commit(_: sa.Connection) -> None:
-        mortality.begin("statement", "COMMIT")
-        mortality.end()
+    watch_statements(desk, lambda text: mortality.begin("statement", text), mortality.end)

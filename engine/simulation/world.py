@@ -154,7 +154,7 @@ class World:
 
     def die_between_statements(self) -> None:
         """Let the keeper's deaths be counted in statements of the store, too (``statements``)."""
-        count_statements(self.store.desk.database, self.statements)
+        count_statements(self.store.desk, self.statements)
 
     @property
     def requests_made(self) -> int:
