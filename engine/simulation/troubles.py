@@ -281,7 +281,7 @@ def everything(chance: Random, length_ms: int) -> Happenings:
     if not outage:
         return found
     # Who dies beside a store that takes nothing starts on no store at all: another matter.
-    from_ms, until_ms = outage[0][0] - DYING_MS, outage[-1][0]
+    from_ms, until_ms = outage[0][0] - DYING_MS, outage[-1][0] + RETURN_MS
     is_death = [isinstance(what, Kill) and from_ms < at_ms < until_ms for at_ms, what in found]
     kept = [one for one, dies in zip(found, is_death, strict=True) if not dies]
     return [*kept, *outage]
@@ -289,6 +289,9 @@ def everything(chance: Random, length_ms: int) -> Happenings:
 
 DYING_MS = 60_000
 """A death at a call may take so long until that call is made."""
+
+RETURN_MS = 15_000
+"""So long after its return a store may still be taken for gone: it is tried ever more rarely."""
 
 SECOND_MS = 1_000
 
