@@ -30,6 +30,7 @@ NO_STOP_WHILE_FLAT = "no_stop_while_flat"
 FOREIGN = "foreign_position"
 STOP_REFUSED = "stop_refused"
 MANUAL_ADD = "manual_add"
+STOP_UNANSWERED = "stop_unanswered"
 REFUSED_FORMS = 3
 """So many stops in a row without a good answer: primary, floor, and one more of either."""
 
@@ -132,9 +133,14 @@ def naked_with_causes(
         shared_ms = 0
         if cause != NO_CAUSE:
             bound_ms += _grew_for_ms(pictures, window, pace)
+            waits: Sequence[Span] = ()
             if refusals is not None and _is_refused(window, refusals):
                 bound_ms = max(bound_ms, pace.of(STOP_REFUSED, window.from_ms))
-            bound_ms = _extended(window.from_ms, bound_ms, imposed, pace)
+                if cause == FOREIGN:  # never closed for that: what may rest is waited out (C4)
+                    wait_ms = bounds()[STOP_UNANSWERED].wait_ms
+                    failed = refusals.within(window.from_ms, window.until_ms)
+                    waits = [Span(at_ms, at_ms + wait_ms) for at_ms in failed]
+            bound_ms = _extended(window.from_ms, bound_ms, (*imposed, *waits), pace)
             shared_ms = _shared_ms(window, imposed)
         found.append(Naked(window, cause, bound_ms, state_of(first), shared_ms))
     return tuple(found)
@@ -142,7 +148,7 @@ def naked_with_causes(
 
 def _is_refused(window: Window, refusals: Refusals) -> bool:
     """Return whether the exchange took none of several stops, in whatever form (F11)."""
-    return refusals.in_a_row(window.from_ms, window.until_ms) >= REFUSED_FORMS
+    return len(refusals.within(window.from_ms, window.until_ms)) >= REFUSED_FORMS
 
 
 def _extended(from_ms: int, bound_ms: int, imposed: Sequence[Span], pace: Pace) -> int:

@@ -58,6 +58,7 @@ class Refusals:
         """Return whether a floor of this life was refused, or its fate unknown, by then."""
         return any(at_ms <= until_ms and g == generation for at_ms, g in self._floors)
 
-    def in_a_row(self, from_ms: int, until_ms: int) -> int:
-        """Return how many stops of ours failed in that stretch of time."""
-        return bisect_right(self._failed, until_ms) - bisect_left(self._failed, from_ms)
+    def within(self, from_ms: int, until_ms: int) -> Sequence[int]:
+        """Return when stops of ours failed in that stretch of time."""
+        first = bisect_left(self._failed, from_ms)
+        return self._failed[first : bisect_right(self._failed, until_ms)]
