@@ -72,7 +72,10 @@ def _missing(
     reports = situation.observation.open_reports or ()
     if any(r.own_id is None and closes_side(r, one.side) for r in reports):
         return Hold(RULE, "foreign_close_position", one.side)
-    if must_wait(situation, stops, _at_once(stops)):
+    # Beside a life of ours its own floor took the direction: once that is no longer listed, the
+    # refusal says nothing any more.
+    is_free = position_side is None and not any(closes_side(r, one.side) for r in reports)
+    if must_wait(situation, stops, PROTECT_ATTEMPTS if is_free else _at_once(stops)):
         return Hold(RULE, "backoff", one.side)
     possibly = [o for o in stops if o.is_unresolved or o.doubtful_since_ms is not None]
     if sum(o.may_rest for o in possibly) >= situation.limits.possibly_resting_max:

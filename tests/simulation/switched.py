@@ -29,7 +29,7 @@ from engine.simulation.causes import Pace
 from engine.simulation.checkers import History
 from engine.simulation.log import read_log
 from engine.simulation.play import Appear, Calm, Play
-from engine.simulation.requests import Span, broken_spans
+from engine.simulation.requests import Span, broken_spans, read_requests
 from engine.simulation.scenario import START, moments_of, settings_of, venue_of
 from engine.simulation.verdict import Evidence, judge
 from engine.simulation.world import PATIENCE_MS, World
@@ -273,8 +273,20 @@ def _promises(
     trades = trade_documents(ReadStore.beside(world.store.desk))
     whole = standing is None and not course.lost_stores
     armed = _needs_armed(scenario)
+    requests = read_requests(entries)
     violations, naked = judge(
-        Evidence(entries, events, history, pace, imposed, trades, whole, needs_armed=armed)
+        Evidence(
+            entries,
+            events,
+            history,
+            pace,
+            imposed,
+            trades,
+            whole,
+            requests,
+            births=[rose_ms for _, rose_ms in course.absences],
+            needs_armed=armed,
+        )
     )
     found = [
         (v.checker, f"{v.detail} ({v.state}, life {v.life})")
