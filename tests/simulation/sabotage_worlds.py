@@ -54,6 +54,11 @@ def _hands(chance: Random, length_ms: int) -> Happenings:
     return [(at, Hand(chance.choice(acts))) for at in range(5_000, length_ms, 15_000)]
 
 
+def _stripped(_: Random, length_ms: int) -> Happenings:
+    """Somebody removes every order, again and again."""
+    return [(at, Hand({"do": "cancel_all"})) for at in range(7_300, length_ms, 20_000)]
+
+
 def _others(_: Random, length_ms: int) -> Happenings:
     """Somebody has orders of his own far away."""
     far: dict[str, object] = {
@@ -169,6 +174,7 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
     "silenced": (_faults({"kind": "rate_limited", "retry_after_s": 5}, every_ms=30_000), _same),
     "killed_after_an_entry": (Profile("sabotage", _kills_after_entries), _same),
     "meddled": (Profile("sabotage", _hands), _same),
+    "stripped": (Profile("sabotage", _stripped), _same),
     "foreign_orders": (Profile("sabotage", _others), _same),
     "chased": (Profile("sabotage", lambda _, __: []), _thin),
     "one_decision": (PROFILES["calm"], lambda d: replace(d, wishes=d.wishes[:1])),

@@ -447,22 +447,16 @@ def planted(situation):
         ),
     ),
     Sabotage(
-        "restores_late",
-        "a stop that somebody removed may come back in every other second only, the floor never",
+        "looks_rarely",
+        "a look every five intervals",
         "covered",
-        "meddled",
+        "stripped",
         12,
         (
             Change(
-                "engine.plan.protection",
-                "if must_wait(situation, primaries, PROTECT_ATTEMPTS):",
-                "if life.is_open and situation.now_ms % 2_000 > 1_000:",
-            ),
-            Change(
-                "engine.plan.protection",
-                "if standing and not (is_alone and len(standing)"
-                " < situation.limits.possibly_resting_max):",
-                "if floors:",
+                "engine.loop",
+                "paced_ms = interval_ms * factor",
+                "paced_ms = interval_ms * 5",
             ),
         ),
     ),
