@@ -128,7 +128,7 @@ crashes: ## a whole life killed at every call and every statement, with and with
 
 sabotages: ## planted bugs: which checker catches each, and at which seed
 	@requirements/install.sh dev
-	@$(BIN)/python -m tests.simulation.sabotaged --every --jobs $(JOBS)
+	@$(BIN)/python -m tests.simulation.sabotaged --jobs $(JOBS)
 	$(call next,simulate)
 
 fates: ## a whole life with each of its requests broken in every way its fate can be unknown
