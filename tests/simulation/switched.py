@@ -29,7 +29,7 @@ from engine.simulation.causes import Pace
 from engine.simulation.checkers import History
 from engine.simulation.log import read_log
 from engine.simulation.play import Appear, Calm, Play
-from engine.simulation.requests import Span, broken_spans, read_requests
+from engine.simulation.requests import Rhythm, Span, broken_spans, read_requests
 from engine.simulation.scenario import START, moments_of, settings_of, venue_of
 from engine.simulation.verdict import Evidence, judge
 from engine.simulation.world import PATIENCE_MS, World
@@ -267,13 +267,13 @@ def _promises(
     held = ZERO if standing is None else standing.quantity
     sign = -1 if standing is not None and standing.side == "short" else 1
     history = History(events, end_ms=world.clock.now_ms, position=held * sign)
-    pace = Pace(world.interval_ms, world.latency_ms)
+    requests = read_requests(entries)
+    pace = Pace(world.interval_ms, world.latency_ms, Rhythm(requests))
     imposed = [Span(died_ms, rose_ms) for died_ms, rose_ms in course.absences]
     imposed += broken_spans(entries, PATIENCE_MS)
     trades = trade_documents(ReadStore.beside(world.store.desk))
     whole = standing is None and not course.lost_stores
     armed = _needs_armed(scenario)
-    requests = read_requests(entries)
     violations, naked = judge(
         Evidence(
             entries,
@@ -293,8 +293,9 @@ def _promises(
         for v in violations
         if v.checker != "covered"
     ]
-    bound_ms = pace.next_look_ms + (looks - 1) * pace.interval_ms if looks else 0
     for one in naked:
+        look_ms = pace.of("look", one.window.from_ms)
+        bound_ms = look_ms + (looks - 1) * pace.interval_ms if looks else 0
         allowed_ms = max(one.bound_ms, bound_ms)
         for span in blind:
             if span.from_ms <= one.window.from_ms <= span.until_ms:
