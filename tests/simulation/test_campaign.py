@@ -95,9 +95,7 @@ def test_what_is_no_range_of_seeds_is_wrong_use(text: str) -> None:
 
 def test_a_profile_that_does_not_exist_is_refused_by_naming_those_that_do() -> None:
     """Weather that is not built yet must not look like calm weather."""
-    arguments = Namespace(
-        seeds="1..1", scenario=None, profile="hurricane", jobs=1, over_http=False
-    )
+    arguments = Namespace(seeds="1..1", scenario=None, profile="hurricane", jobs=1, over_http=False)
 
     with pytest.raises(WrongUse) as refused:
         simulate(arguments, lambda _: None)
