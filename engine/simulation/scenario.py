@@ -79,8 +79,11 @@ def start_ms_of(scenario: Scenario) -> int:
     return _ms(start_of(scenario))
 
 
-def venue_of(scenario: Scenario, start_ms: int) -> Venue:
-    """Return the venue a scenario describes, its prices laid at ``start_ms``."""
+def venue_of(scenario: Scenario, start_ms: int, *, log_reads: bool = False) -> Venue:
+    """Return the venue a scenario describes, its prices laid at ``start_ms``.
+
+    ``log_reads``: whether its log holds questions, too, and the weight each of them told.
+    """
     standing = scenario.account.position
     position = None
     if standing is not None:
@@ -95,7 +98,7 @@ def venue_of(scenario: Scenario, start_ms: int) -> Venue:
             touch_quantity=scenario.touch_quantity,
             switches=Switches.named(scenario.switches),
             market_streams=(),
-            log_reads=False,
+            log_reads=log_reads,
         ),
         now_ms=start_ms,
     )

@@ -175,7 +175,7 @@ def _judged(
     start = START if scenario.start is None else scenario.start.astimezone(UTC)
     start_ms = int(start.timestamp() * 1000)
     settings = settings_of(scenario)
-    venue = venue_of(scenario, start_ms)
+    venue = venue_of(scenario, start_ms, log_reads=True)  # its weight tells the keeper's pace
     with TemporaryDirectory(prefix="keeper-switched-") as folder:
         inbox = Path(folder)
         world = World(
