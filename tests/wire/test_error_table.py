@@ -159,7 +159,7 @@ HTTP = [
         pause_s=7,
     ),
     Row("429 without a word", said(-1003, 429), NOT_SENT, -1003, RATE, pause_s=60),
-    Row("429 for orders", said(-1015, 429), NOT_SENT, -1015, RATE, pause_s=60),
+    Row("429 for orders", said(-1015, 429), NOT_SENT, -1015, RATE, pause_s=10),
     Row("429 HTML", {"kind": "garbage_body", "status": 429}, NOT_SENT, 0, RATE, pause_s=60),
     Row("429 null", whole("429 Too Many", "null"), NOT_SENT, 0, RATE, pause_s=60),
     Row("500 HTML", {"kind": "garbage_body", "status": 500}, UNKNOWN, 0, AMB),

@@ -78,6 +78,12 @@ _SURE_FAILURES = ("service unavailable", "internal error; unable to process your
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,14})")
 _UNFIT = re.compile(r"(?<=\?)\S+|<[\w.]+ object at 0x\w+>|\(host=.*?\)")
 PAUSES_S = {429: 60.0, 418: 120.0}  # when the exchange names none: its window, its shortest ban
+CODE_TOO_MANY_ORDERS = -1015
+ORDERS_PAUSE_S = 10.0
+"""The same for the order counters: the shorter of their two windows (binance-usdm.md section 2).
+
+Cover may be among what was refused; a minute without a word would leave it missing for that long.
+"""
 
 
 class Headers(Protocol):
@@ -160,7 +166,7 @@ def _of_status(
     said = f"HTTP {status}: {number} {_shown(message)}"
     if status in PAUSES_S:
         return Unavailable(
-            said, code=number, retry_after_s=_pause_s(status, message, response, now_ms)
+            said, code=number, retry_after_s=_pause_s(status, number, message, response, now_ms)
         )
     if status == 401:
         return Rejected(number or CODE_KEY_REFUSED, said)
@@ -182,7 +188,7 @@ def _of_code(
     said = f"{code} {_shown(message)}"
     match _CLASS_OF_CODE.get(code):
         case ErrorClass.RATE:
-            wanted_s = _pause_s(429, message, response, now_ms)
+            wanted_s = _pause_s(429, code, message, response, now_ms)
             return Unavailable(said, code=code, retry_after_s=wanted_s)
         case ErrorClass.RETRY | ErrorClass.CLOCK:
             return Unavailable(said, code=code)
@@ -222,10 +228,13 @@ def _is_sure_failure(message: str) -> bool:
     return message.strip().lower().startswith(_SURE_FAILURES)
 
 
-def pause_s(status: int, text: str, headers: Headers | None, now_ms: int) -> float:
+def pause_s(
+    status: int, text: str, headers: Headers | None, now_ms: int, *, code: int = 0
+) -> float:
     """Return how long the exchange wants silence after a 429 or 418, in seconds.
 
-    The longer of header and message; where neither says, its window or its shortest ban.
+    The longer of header and message; where neither says, the window of the limit that ``code``
+    names, or the shortest ban.
     """
     pauses = [0.0]
     header = None if headers is None else headers.get("retry-after")
@@ -234,11 +243,14 @@ def pause_s(status: int, text: str, headers: Headers | None, now_ms: int) -> flo
     banned = _BANNED_UNTIL.search(text)
     if banned:
         pauses.append((int(banned[1]) - now_ms) / 1000)
-    return max(pauses) if len(pauses) > 1 else PAUSES_S[status]
+    if len(pauses) > 1:
+        return max(pauses)
+    return ORDERS_PAUSE_S if code == CODE_TOO_MANY_ORDERS else PAUSES_S[status]
 
 
-def _pause_s(status: int, message: str, response: Response | None, now_ms: int) -> float:
-    return pause_s(status, message, None if response is None else response.headers, now_ms)
+def _pause_s(status: int, code: int, message: str, response: Response | None, now_ms: int) -> float:
+    headers = None if response is None else response.headers
+    return pause_s(status, message, headers, now_ms, code=code)
 
 
 def _shown(message: str) -> str:
