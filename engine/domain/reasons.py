@@ -173,6 +173,7 @@ CLOSES: dict[str, Reason] = {
     "cover_refused": _reason("F11", "the exchange refuses every stop for too long"),
     "breakeven_crossed": _reason("F4", "price is already behind breakeven"),
     "target_reached": _reason("F4", "the target is reached: taken now"),
+    "excess_held": _reason("B3", "own orders hold what executed beyond the decision"),
     "too_small_at_timeout": _reason("E7", "the timed-out entry filled less than an order's worth"),
     "orphan_policy": _reason("G1", "policy: flatten what is not ours"),
     "below_minimum": _reason("F11", "what is left is below any order's minimum"),

@@ -2,7 +2,8 @@
 
 It cannot happen while the exchange keeps its word: no request executes after its window, and an
 accepted order is visible within ten seconds. Where it does not, a second entry may have followed
-one that was given up for dead, and both fill.
+one that was given up for dead, and both fill. Where own orders hold the quantity, so that the part
+cannot be closed, the whole position is (``is_held_fast``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType
 from engine.plan.attempts import PROTECT_ATTEMPTS, must_wait
 from engine.plan.proposal import NOTHING, Proposal
+from engine.plan.reserved import is_reserved
+
+EXCESS = "excess"
+"""Why an emergency order exists that closes what is too much, and not the position."""
 
 
 def close_excess(situation: Situation) -> Proposal:
@@ -40,7 +45,17 @@ def close_excess(situation: Situation) -> Proposal:
         quantity=quantity,
         reduce_only=True,
     )
-    return Proposal(actions=(PlaceOrder(terms, ActionClass.PROTECT, "close_excess", "excess"),))
+    return Proposal(actions=(PlaceOrder(terms, ActionClass.PROTECT, "close_excess", EXCESS),))
+
+
+def is_held_fast(situation: Situation, life: Life) -> bool:
+    """Return whether the exchange keeps saying that what is too much belongs to our other orders.
+
+    They cannot make way for a part: targets and stops of what goes on would hold it again.
+    """
+    if life.origin is not Origin.DECISION or _excess(situation, life) <= 0:
+        return False
+    return is_reserved(situation, life, situation.ledger.of_life(OrderRole.EMERGENCY))
 
 
 def _excess(situation: Situation, life: Life) -> Decimal:

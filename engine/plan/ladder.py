@@ -22,6 +22,7 @@ from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, TimeInForce
 from engine.plan.attempts import PROTECT_ATTEMPTS, WOULD_TRIGGER, must_wait
+from engine.plan.excess import EXCESS, is_held_fast
 from engine.plan.proposal import NOTHING, Proposal, cancel
 from engine.plan.reserved import is_reserved, make_way
 
@@ -71,6 +72,8 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     is_over = refused_ms is not None and now_ms - refused_ms >= limits.naked_limit_ms
     if is_over and _is_cover_refused(situation):
         return ExitReason.EMERGENCY, "cover_refused"
+    if is_held_fast(situation, life):
+        return ExitReason.EMERGENCY, "excess_held"
     return _by_decision(situation, life)
 
 
@@ -125,10 +128,12 @@ def close_position(situation: Situation) -> Proposal:
     life, instrument = situation.ledger.life, situation.instrument
     if life is None or life.closing is None or life.quantity == 0 or life.closed_ms is not None:
         return NOTHING
-    attempts = situation.ledger.of_life(OrderRole.EMERGENCY)
+    everything = situation.ledger.of_life(OrderRole.EMERGENCY)
+    # What was refused before, for another purpose, paces and steers nothing here.
+    attempts = tuple(o for o in everything if o.reason != EXCESS)
     if must_wait(situation, attempts, PROTECT_ATTEMPTS):
         return Proposal(holds=(Hold("close_position", "backoff"),))
-    resting = [o for o in attempts if o.status.is_resting]
+    resting = [o for o in everything if o.status.is_resting]
     actions: list[Action] = [
         cancel(o, "close_position", "ladder", ActionClass.PROTECT)
         for o in situation.ledger.of_life(OrderRole.TP1, OrderRole.TP2)

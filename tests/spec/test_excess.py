@@ -68,6 +68,22 @@ def closing(side: Side = LONG, revision: int = 1, **changes: object) -> Order:
 
 
 @both_sides
+def test_an_excess_that_own_orders_hold_closes_the_whole(side: Side) -> None:
+    """RULES B3, lesson 35: refused twice as reserved, a part cannot leave; what makes way does."""
+    refused = [
+        closing(side, number, status=REJECTED, code=-2022, quantity="0.013", intended_ms=NOW - 250)
+        for number in (1, 2)
+    ]
+    once, again = twice(side, refused[0]), twice(side, *refused)
+    elsewhere = twice(side, *refused, held_now="0.013", origin=Origin.IMPORTED)
+
+    plans = [make_plan(situation) for situation in (once, again, elsewhere)]
+
+    closings = [plan.ledger.life and plan.ledger.life.closing_why for plan in plans]
+    assert closings == ["", "excess_held", ""]
+
+
+@both_sides
 def test_the_excess_is_closed_at_market_and_the_rest_goes_on(side: Side) -> None:
     """RULES B3: reduce-only, for what is too much and no more; the life is not being closed."""
     plan = make_plan(twice(side))
