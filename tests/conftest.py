@@ -5,6 +5,7 @@ in `make explore` (profile `explore`: fresh examples, many more, failures kept i
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -32,6 +33,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A shell that starts the run in the background lets it ignore Ctrl-C, and every process it starts
+# inherits that; some tests press Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
