@@ -64,6 +64,23 @@ FILLED, CANCELLED = OrderStatus.FILLED, OrderStatus.CANCELLED
 REJECTED, EXPIRED = OrderStatus.REJECTED, OrderStatus.EXPIRED
 TRIGGERING, TRIGGERED = OrderStatus.TRIGGERING, OrderStatus.TRIGGERED
 
+DOCUMENT: dict[str, object] = {
+    "symbol": "BTCUSDT",
+    "action": "long",
+    "reason": "spec",
+    "entry_zone": [90700, 90900],
+    "sl": 90380,
+    "tp1": 91600,
+    "tp2": 92900,
+    "risk_level": 2,
+    "position_size_usdt": 1200,
+    "leverage": 3,
+    "confidence": 0.7,
+    "risk_checks": {"session_ok": True},
+    "position_management": {"tp1_fraction": 0.5, "enable_trailing": False},
+}
+"""The sample decision as its file says it, but for the time: for tests of a whole keeper."""
+
 
 def d(value: Number) -> Decimal:
     """Return an exact number."""

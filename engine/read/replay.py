@@ -19,7 +19,8 @@ from engine.domain.situation import Situation
 from engine.plan.planner import make_plan
 from engine.read.documents import Document
 from engine.reconcile.settle import adopt, reconcile
-from engine.store.ticklog import TickRecord, chained, plan_document
+from engine.store.tick_record import TickRecord, chained
+from engine.store.ticklog import plan_document
 
 _Found = tuple[str, object, object]
 """A JSON pointer, what was recorded there and what belongs there."""

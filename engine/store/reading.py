@@ -27,7 +27,7 @@ from engine.store.lease import LeaseRow, read_lease
 from engine.store.mapping import FILL, LEVEL, LIFE, ORDER_COLUMNS, fold_levels, order_of
 from engine.store.recall import Recall
 from engine.store.shelf import EquitySample, Shelf
-from engine.store.ticklog import TickRecord, read_tick
+from engine.store.tick_record import TickRecord, read_tick
 
 Row = dict[str, Any]
 

@@ -15,7 +15,8 @@ from engine.store import tables as t
 from engine.store.reading import ReadStore
 from engine.store.retention import retire_ticks
 from engine.store.store import Store
-from engine.store.ticklog import TickRecord, pack
+from engine.store.tick_record import TickRecord
+from engine.store.ticklog import pack
 from tests.contract.conftest import Shelter
 from tests.contract.ledgers import a_situation, an_open_ledger, plan_for
 from tests.contract.test_recall_and_record import record

@@ -23,7 +23,8 @@ from engine.store import tables as t
 from engine.store import views
 from engine.store.reading import ReadStore
 from engine.store.shelf import EquitySample
-from engine.store.ticklog import plan_document, unpack
+from engine.store.tick_record import unpack
+from engine.store.ticklog import plan_document
 from tests.contract.conftest import Shelter
 from tests.contract.ledgers import (
     HASH,

@@ -22,23 +22,9 @@ from engine.simulation.world import World
 from engine.tick import TickReport
 from engine.venue.api import Venue
 from engine.venue.settings import RateLimits, VenueSettings
+from tests.builders import DOCUMENT
 
 TENTH = RateLimits(weight_1m=240, orders_10s=30, orders_1m=120)
-DECISION = {
-    "symbol": "BTCUSDT",
-    "action": "long",
-    "reason": "spec",
-    "entry_zone": [90700, 90900],
-    "sl": 90380,
-    "tp1": 91600,
-    "tp2": 92900,
-    "risk_level": 2,
-    "position_size_usdt": 1200,
-    "leverage": 3,
-    "confidence": 0.7,
-    "risk_checks": {"session_ok": True},
-    "position_management": {"tp1_fraction": 0.5, "enable_trailing": False},
-}
 ROUND_TRIP_MS = 20
 
 
@@ -53,7 +39,7 @@ class Account:
         self.world = World(
             self.venue, folder, Limits(), start_ms=START_MS, listener=self.reports.append
         )
-        made = {**DECISION, "timestamp_iso": moment_of(START_MS)}
+        made = {**DOCUMENT, "timestamp_iso": moment_of(START_MS)}
         (folder / "decision.json").write_text(json.dumps(made))
         self.run(12)
         self.venue.set_price(Decimal(90_740), self.now_ms)

@@ -33,6 +33,7 @@ from engine.simulation.world import World
 from engine.venue.api import Venue
 from engine.venue.settings import InitialPosition, VenueSettings
 from tests.builders import (
+    DOCUMENT,
     FLOOR,
     LONG,
     NOW,
@@ -240,22 +241,6 @@ def test_where_nothing_protects_it_the_level_is_three_percent_from_the_mark() ->
 
 # -- the whole keeper ------------------------------------------------------------------------------
 
-DECISION = {
-    "symbol": "BTCUSDT",
-    "action": "long",
-    "reason": "spec",
-    "entry_zone": [90700, 90900],
-    "sl": 90380,
-    "tp1": 91600,
-    "tp2": 92900,
-    "risk_level": 2,
-    "position_size_usdt": 1200,
-    "leverage": 3,
-    "confidence": 0.7,
-    "risk_checks": {"session_ok": True},
-    "position_management": {"tp1_fraction": 0.5, "enable_trailing": False},
-}
-
 
 @pytest.mark.parametrize("loses_store", [False, True], ids=["kept", "lost"])
 def test_an_operators_old_long_is_adopted_and_managed_to_its_end(
@@ -297,7 +282,7 @@ def test_an_operators_old_long_is_adopted_and_managed_to_its_end(
             assert found is not None
             assert (found.origin, found.decision_id) == (Origin.IMPORTED, FOREIGN_HASH)
             assert found.stop_level == ledger.life.stop_level
-        made = {**DECISION, "timestamp_iso": moment_of(world.clock.now_ms)}
+        made = {**DOCUMENT, "timestamp_iso": moment_of(world.clock.now_ms)}
         (tmp_path / "decision.json").write_text(json.dumps(made))
         run(10)
         assert world.store.recall().phase is Phase.OPEN

@@ -35,6 +35,7 @@ from engine.venue.switches import Switches
 from engine.vitals import troubles
 from tests.builders import (
     DAY_MS,
+    DOCUMENT,
     ENTRY,
     FLOOR,
     LONG,
@@ -250,22 +251,6 @@ def test_every_status_line_says_so() -> None:
 
 # -- the whole keeper on an account that refuses ---------------------------------------------------
 
-DECISION = {
-    "symbol": "BTCUSDT",
-    "action": "long",
-    "reason": "spec",
-    "entry_zone": [90700, 90900],
-    "sl": 90380,
-    "tp1": 91600,
-    "tp2": 92900,
-    "risk_level": 2,
-    "position_size_usdt": 1200,
-    "leverage": 3,
-    "confidence": 0.7,
-    "risk_checks": {"session_ok": True},
-    "position_management": {"tp1_fraction": 0.5, "enable_trailing": False},
-}
-
 
 class Account:
     """A keeper beside a venue whose account takes no stop while flat."""
@@ -287,7 +272,7 @@ class Account:
         )
 
     def decide(self) -> None:
-        made = {**DECISION, "timestamp_iso": moment_of(self.world.clock.now_ms)}
+        made = {**DOCUMENT, "timestamp_iso": moment_of(self.world.clock.now_ms)}
         (self.folder / "decision.json").write_text(json.dumps(made))
 
     def phase(self) -> Phase:
