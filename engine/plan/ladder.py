@@ -57,7 +57,7 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
         # Our stop fired, and hangs or its child left a rest: its moment has passed (RULES F4, G1).
         # Where it was taken away instead, the position is not ours to dump.
         floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
-        has_fired = any(o.quantity_filled > 0 or o.triggered_ms is not None for o in floors)
+        has_fired = any(_has_fired(o) for o in floors)
         is_rest = life.crossed_since_ms is not None and has_fired
         is_uncovered = life.uncovered_quantity > 0
         return (ExitReason.EMERGENCY, "stop_crossed") if is_rest and is_uncovered else None
@@ -75,6 +75,15 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
     if is_held_fast(situation, life):
         return ExitReason.EMERGENCY, "excess_held"
     return _by_decision(situation, life)
+
+
+def _has_fired(stop: Order) -> bool:
+    """Return whether a stop's condition was met: it rested first, and what ended it says so.
+
+    One that rested and is rejected had its child refused, perhaps between two looks.
+    """
+    is_child_refused = stop.status is OrderStatus.REJECTED and stop.rested_ms is not None
+    return stop.quantity_filled > 0 or stop.triggered_ms is not None or is_child_refused
 
 
 def _is_cover_refused(situation: Situation) -> bool:

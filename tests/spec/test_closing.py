@@ -246,7 +246,12 @@ def test_somebody_elses_position_is_closed_when_our_stop_there_fired_and_hangs()
     life = a_life(origin=Origin.ORPHAN, crossed_since_ms=NOW - 9_000, uncovered_quantity=d("0.013"))
     hanging = a_floor(status=TRIGGERING, triggered_ms=NOW - 9_000)
 
+    child_refused = a_floor(status=REJECTED, rested_ms=NOW - 60_000)
+    never_taken = a_floor(status=REJECTED, rested_ms=None, code=-2021)
+
     assert closing_of(a_situation(life, (hanging,))) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert closing_of(a_situation(life, (child_refused,))) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert closing_of(a_situation(life, (never_taken,)))[0] is None
     assert closing_of(a_situation(life, (a_floor(status=CANCELLED),)))[0] is None
 
 
