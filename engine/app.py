@@ -1,14 +1,13 @@
 """Composition: from settings to a keeper that runs, with everything real.
 
-``connect`` gives the exchange (starting paper mode's venue when needed), ``build`` the whole
-keeper. No module-level state: many keepers fit in one process.
+No module-level state: many keepers fit in one process.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +16,19 @@ from engine import __version__
 from engine.beside import Beside
 from engine.config import Credentials, Settings, account_of
 from engine.config.reload import reload
-from engine.domain.action import Plan
-from engine.domain.drift import Drift, DriftKind
+from engine.connection import ExchangeUnreachable, access_of, exchange_of
+from engine.domain.drift import DriftKind
 from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
 from engine.domain.numbers import install_decimal_rules
 from engine.domain.situation import Situation
 from engine.exchange.binance.adapter import BinanceExchange
 from engine.exchange.binance.client import BinanceAccess
-from engine.exchange.binance.clock import ExchangeClock
-from engine.exchange.binance.lanes import LanePool
 from engine.exchange.gateway import Gateway
 from engine.exchange.port import NOTHING_HEARD
 from engine.intake import Intake
 from engine.interlock import require_acknowledged
 from engine.keeper import Keeper, Parts
-from engine.leasehold import Leasehold, Tenure
+from engine.leasehold import Leasehold
 from engine.loop import RELOAD, Loop, Reasons, monotonic_ms, wall_guess_ms
 from engine.schedule import CLOCK, EQUITY, RETENTION, Schedule
 from engine.silence import Silence
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
 Listener = Callable[["TickReport"], None]
 Note = Callable[[str], None]
 
-SETTLING_LOOKS = 2
 KEY_REFUSED = frozenset({-2014, -2015, -1022})
 DAY_MS = 86_400_000
 
@@ -65,67 +61,12 @@ class CredentialsRefused(KeeperError):
     remedy = "check KEEPER_API_KEY and KEEPER_API_SECRET, the key's IP list and its rights"
 
 
-class ExchangeUnreachable(KeeperError):
-    """The exchange gave no usable answer at the start (exit code 5)."""
-
-    code = "exchange_unreachable"
-    exit_code = 5
-    remedy = "check exchange.rest_url and the network; stops on the exchange go on resting"
-
-
 class AccountUnusable(KeeperError):
     """The account is in a mode this keeper cannot work in (exit code 8)."""
 
     code = "account_unusable"
     exit_code = 8
     remedy = "set one-way position mode and single-asset margin, or choose a trading symbol"
-
-
-def connect(settings: Settings, credentials: Credentials | None) -> BinanceExchange:
-    """Return the exchange of the settings; in paper mode its venue is found or started."""
-    install_decimal_rules()
-    access = access_of(settings, credentials)
-    return _exchange(access)
-
-
-def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAccess:
-    """Return where the exchange is and with which key; starts paper mode's venue when needed."""
-    urls = settings.urls
-    if urls is None:
-        from engine import paper  # only paper mode starts processes
-
-        venue = paper.ensure(
-            settings.paper.state,
-            options=paper.options_of(settings.paper, settings.symbol),
-            port=settings.paper.port,
-        )
-        return BinanceAccess(
-            rest_url=venue.rest_url,
-            stream_url=venue.stream_url,
-            api_key=venue.api_key,
-            api_secret=venue.api_secret,
-            symbol=settings.symbol,
-        )
-    if credentials is None:
-        raise InvalidInput(
-            "credentials_missing",
-            "the exchange needs a key",
-            field="KEEPER_API_KEY",
-            remedy="set KEEPER_API_KEY and KEEPER_API_SECRET in the environment",
-            exit_code=4,
-        )
-    return BinanceAccess(
-        rest_url=urls[0],
-        stream_url=urls[1],
-        api_key=credentials.api_key,
-        api_secret=credentials.api_secret,
-        symbol=settings.symbol,
-    )
-
-
-def _exchange(access: BinanceAccess) -> BinanceExchange:
-    clock = ExchangeClock(monotonic_ms, guess_ms=wall_guess_ms())
-    return BinanceExchange(access, LanePool(access), clock)
 
 
 @dataclass(slots=True)
@@ -189,7 +130,7 @@ class Running:
             symbol=settings.symbol,
             recording=settings.ticks.record.value,
         )
-        exchange = _exchange(access)
+        exchange = exchange_of(access)
         limits = settings.limits()
         lease = Leasehold(
             store,
@@ -435,52 +376,6 @@ def build(
     return Running(
         settings, credentials, listener=listener, note=note, standby=standby, check=check
     )
-
-
-def look_ahead(
-    settings: Settings, credentials: Credentials | None, *, note: Note | None = None
-) -> tuple[Situation, tuple[Drift, ...], Plan]:
-    """Return what the next tick would see and do, without recording or doing it.
-
-    No lease is taken, so that it works beside a running keeper; the plan is made as if we had it.
-    """
-    install_decimal_rules()
-    access = access_of(settings, credentials)
-    limits, note = settings.limits(), note or _nothing
-    with (
-        closing(
-            Store.open(
-                settings.store.url, account=account_of(access.api_key), symbol=settings.symbol
-            )
-        ) as store,
-        closing(_exchange(access)) as exchange,
-    ):
-        gateway = Gateway(exchange, patience_ms=settings.exchange.patience_ms)
-        try:
-            gateway.anchor_clock()
-        except KeeperError as error:
-            raise ExchangeUnreachable(
-                f"{access.rest_url} gives no usable answer: {error}"
-            ) from error
-        keeper = Keeper(
-            Parts(
-                store=store,
-                intake=Intake(settings.decisions, settings.symbol, limits),
-                gateway=gateway,
-                limits=limits,
-                patience_ms=settings.exchange.patience_ms,
-                tenure=lambda _: Tenure(),
-                is_stream_up=lambda: False,
-                note=note,
-                obeys=False,
-            )
-        )
-        # The first looks of a process read history and settle the picture; a keeper that runs has
-        # long done both, so what it would do next is what comes after them.
-        situation, drifts, plan = keeper.preview()
-        for _ in range(SETTLING_LOOKS):
-            situation, drifts, plan = keeper.preview(situation.ledger)
-        return situation, drifts, plan
 
 
 def is_nothing_at_stake(report: TickReport) -> bool:

@@ -74,7 +74,7 @@ class Beside:
 
     def _follow(self) -> None:
         # Imported when the first tick is over: cover does not wait for who only looks on.
-        from engine.followers.start import Followers  # noqa: PLC0415
+        from engine.followers.start import Followers  # noqa: PLC0415 - after the first tick
 
         self._followers = Followers(
             self._account, self._settings.symbol, self._note, since_ms=self._since_ms

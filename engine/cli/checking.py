@@ -10,7 +10,6 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from engine.app import access_of, connect
 from engine.cli.account import (
     NOT_YET,
     PATIENCE_MS,
@@ -37,6 +36,7 @@ from engine.cli.output import ExitCode, Output, Problem, problem_of
 from engine.cli.probing import Probed, probe
 from engine.cli.render import check_text
 from engine.config import Settings, load
+from engine.connection import access_of, connect
 from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
 from engine.domain.observation import (
     Question,

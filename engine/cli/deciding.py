@@ -8,10 +8,10 @@ from contextlib import closing
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from engine.app import connect
 from engine.cli.common import command, config_words, credentials_of, settings_of
 from engine.cli.output import ExitCode, Output, Problem
 from engine.config import Settings
+from engine.connection import connect
 from engine.domain.decision import Decided
 from engine.domain.errors import Indeterminate, KeeperError
 from engine.domain.instrument import Instrument

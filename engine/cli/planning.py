@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from engine.app import look_ahead
+from engine.ahead import look_ahead
 from engine.cli.common import credentials_of, settings_of
 from engine.cli.output import ExitCode, Output
 from engine.cli.render import plan_text

@@ -6,10 +6,10 @@ from argparse import Namespace
 from contextlib import closing
 from threading import Event
 
-from engine.app import connect
 from engine.cli.common import credentials_of, settings_of
 from engine.cli.output import ExitCode, Output, Problem
 from engine.cli.render import verify_text
+from engine.connection import connect
 from engine.domain.errors import Indeterminate, Unavailable
 from engine.domain.position import PositionReport
 from engine.read.documents import Document, amount, moment_of, report_document

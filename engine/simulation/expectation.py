@@ -24,7 +24,7 @@ def _compare(path: str, expected: object, got: object, found: list[Document]) ->
         for key, value in expected.items():
             _compare(f"{path}/{key}", value, got.get(key), found)
     elif _is_list(expected) and _is_list(got):
-        for index in range(max(len(expected), len(got))):  # type: ignore[arg-type]
+        for index in range(max(len(expected), len(got))):  # type: ignore[arg-type]  # both are lists
             _compare(f"{path}/{index}", _at(expected, index), _at(got, index), found)
     elif not _same(expected, got):
         found.append({"path": path, "expected": _plain(expected), "got": _plain(got)})

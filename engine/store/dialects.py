@@ -18,7 +18,7 @@ def dialect_of(name: str) -> Any:
         return sqlite.dialect()
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only the database in use
 
-    return postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    return postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def insert_for(name: str, table: sa.Table) -> Any:

@@ -79,7 +79,7 @@ class Shape(Generic[T]):
 
     def __init__(self, made: type[T], table: sa.Table, skip: Iterable[str] = ()) -> None:
         hints = get_type_hints(made)
-        named = {f.name: f for f in fields(made) if f.name not in set(skip)}  # type: ignore[arg-type]
+        named = {f.name: f for f in fields(made) if f.name not in set(skip)}  # type: ignore[arg-type]  # a dataclass
         own = tuple(name for name in named if name in table.c)
         self._spare = {n: (hints[n], f.default) for n, f in named.items() if n not in table.c}
         require(not self._spare or MORE in table.c, f"no column for {tuple(self._spare)}")

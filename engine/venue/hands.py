@@ -206,7 +206,7 @@ class Hands:
         """Let the exchange list the symbol with other filters; what rests stays as it is."""
         changes = {name: Decimal(str(hand[name])) for name in FILTERS if name in hand}
         self._house.actor = EXCHANGE
-        self._house.instrument = replace(self._house.instrument, **changes)  # type: ignore[arg-type]
+        self._house.instrument = replace(self._house.instrument, **changes)  # type: ignore[arg-type]  # by field name
 
     def _transfer(self, hand: Mapping[str, object]) -> None:
         """Move money in (positive) or out (negative)."""

@@ -190,7 +190,7 @@ def load_scenario(path: Path) -> Scenario:
         ScenarioError: unreadable, not YAML, or against the format; names field, value, remedy.
     """
     # Imported here: the door needs pydantic and YAML, the values above need neither.
-    from engine.venue.scenario_door import parse_scenario  # noqa: PLC0415
+    from engine.venue.scenario_door import parse_scenario  # noqa: PLC0415 - it imports us
 
     try:
         text = path.read_text(encoding="utf-8")

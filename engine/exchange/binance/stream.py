@@ -134,9 +134,9 @@ class UserStream:
     async def _listen(self) -> None:
         """Keep one connection until it ends for whatever reason."""
         # Only the stream's thread pays for these imports.
-        from binance import BinanceSocketManager  # noqa: PLC0415
+        from binance import BinanceSocketManager  # noqa: PLC0415 - the first tick does not wait
 
-        from engine.exchange.binance.stream_client import StreamClient  # noqa: PLC0415
+        from engine.exchange.binance.stream_client import StreamClient  # noqa: PLC0415 - nor for this
 
         access = self._access
         client = StreamClient(access, self._gate, self._now_ms)
