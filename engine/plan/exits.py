@@ -62,7 +62,7 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return Proposal(actions=_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None or must_wait(situation, orders, MANAGE_ATTEMPTS):
+    if price is None or _is_crossed(life) or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
     quantity = split.tp1_quantity
     is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
@@ -103,7 +103,7 @@ def keep_runner_target(situation: Situation) -> Proposal:
         return Proposal(actions=_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
-    if price is None or must_wait(situation, same, MANAGE_ATTEMPTS):
+    if price is None or _is_crossed(life) or must_wait(situation, same, MANAGE_ATTEMPTS):
         return NOTHING
     if life.side.gain(trigger, price) >= 0 or was_reached(same):
         return _close(situation, life, ExitReason(role.value))
@@ -199,6 +199,14 @@ def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:
     ):
         return None, None
     return life, situation.instrument
+
+
+def _is_crossed(life: Life) -> bool:
+    """Return whether price has passed the stop, yet the position stands: no time for targets (B6).
+
+    Either the stop is firing, or it was not there and the close follows (RULES C1, F4).
+    """
+    return life.crossed_since_ms is not None
 
 
 def _touch(situation: Situation, life: Life) -> Proposal:

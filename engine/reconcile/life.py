@@ -279,11 +279,12 @@ def _is_crossed(
 ) -> bool:
     """Return whether price has passed the level, yet the position stands (RULES C1, F4).
 
-    A stop is judged by its own working price. Where cover is missing, by the one a new stop would
-    work on: last while an entry may fill (RULES E4), else as configured.
+    A stop of either layer is judged by its own working price: the floor may be all that is left,
+    and in doubt. Where cover is missing, by the one a new stop would work on: last while an entry
+    may fill (RULES E4), else as configured.
     """
     side = life.side
-    for order in ledger.of_life(OrderRole.STOP_PRIMARY):
+    for order in ledger.of_life(OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR):
         trigger, price = order.terms.trigger_price, observation.working(order.terms.working_price)
         if trigger is None or price is None or order.rested_ms is None or order.status.is_final:
             continue

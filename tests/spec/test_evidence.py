@@ -222,6 +222,21 @@ def test_price_beyond_a_doubtful_stop_closes_after_the_grace() -> None:
     assert closings == [False, False, True]
 
 
+def test_price_beyond_a_doubtful_floor_closes_after_the_grace() -> None:
+    """RULES C1: the primary is spent, and nobody knows of the floor what became of it."""
+    spent = a_stop(status=FILLED, filled="0.007")
+    floor = a_floor(doubtful_since_ms=NOW - 500)
+    ledger = a_ledger(a_life("0.006"), (a_filled_entry(), spent, floor))
+    closings = []
+    for now in (NOW, NOW + 1_999, NOW + 2_000):
+        look = without(ledger, floor, price=90_300, mark=90_300, now=now)
+        ledger, _ = reconcile(ledger, look, LIMITS)
+        plan = make_plan(a_situation(ledger=ledger, observation=look))
+        closings.append(plan.ledger.life is not None and plan.ledger.life.closing is not None)
+
+    assert closings == [False, False, True]
+
+
 def test_a_stop_stuck_beyond_its_trigger_is_not_cover() -> None:
     """Lesson 4: TRIGGERING for ever while the position stands means close."""
     stuck = a_stop(status=TRIGGERING, triggered_ms=NOW - 2_000)

@@ -90,6 +90,7 @@ closing   the position is being closed
 doubt     flat is in doubt
 orphan    not ours
 no_base   the base is not known yet
+crossed   price is beyond the stop: it fires, or it was not there
 """)
 
 
@@ -102,6 +103,7 @@ def test_targets_wait(row: list[str]) -> None:
         "doubt": a_life(flat_seen_ms=NOW),
         "orphan": a_life(origin=Origin.ORPHAN),
         "no_base": a_life(base_quantity=None),
+        "crossed": a_life(crossed_since_ms=NOW - 500),
     }
     situation = holding(life=lives.get(kind))
     if kind == "entering":
