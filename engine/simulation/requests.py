@@ -20,6 +20,9 @@ STRETCH_PERCENT = (30, 40)
 WAITS = ("timeout", "slow", "executed_late")
 """Faults that cost the patience of one request, as far as their names begin so."""
 
+DENIES = "lookup_not_found"
+"""The fault by which a question about one order is answered as if there were none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -85,14 +88,24 @@ def silences(requests: Iterable[Request]) -> list[Span]:
 
 
 def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
-    """Return when requests were broken: for the patience of one, its instant, or a silence."""
+    """Return when requests were broken: for the patience of one, its instant, or a silence.
+
+    An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
+    became of a stop stays hidden until the next look.
+    """
+    entries = list(entries)
     requests = read_requests(entries)
     spans = [
         Span(r.at_ms, r.at_ms + (patience_ms if r.fault.startswith(WAITS) else 1))
         for r in requests
         if r.fault
     ]
-    return [*spans, *silences(requests)]
+    denied = [
+        Span(at_ms := _int(e["at_ms"]), at_ms + 1)
+        for e in entries
+        if e["kind"] == "strike" and e["fault"] == DENIES
+    ]
+    return [*spans, *denied, *silences(requests)]
 
 
 class Rhythm:

@@ -398,6 +398,16 @@ def test_a_silence_is_imposed_as_long_as_it_was_asked_for() -> None:
     assert read_requests([entry_])[0].retry_after_s == 120
 
 
+def test_an_order_denied_is_imposed_for_that_instant_and_a_list_that_forgets_is_not() -> None:
+    """RULES C1: neither is a contrary word, but only the lookup could have told the truth."""
+    strikes = [
+        {"kind": "strike", "n": 1, "at_ms": 1_000, "id": 1, "fault": "list_forgets"},
+        {"kind": "strike", "n": 2, "at_ms": 1_020, "id": 2, "fault": "lookup_not_found"},
+    ]
+
+    assert broken_spans(strikes, 2_000) == [Span(1_020, 1_021)]
+
+
 def test_the_moved_stop_and_the_floor_are_no_exposure() -> None:
     """The constants this file borrows are those of an honest life."""
     assert exposure(History([FIRST, ENTRY, FLOOR, MOVED], end_ms=1)).ok
