@@ -120,6 +120,8 @@ def _import(
     of_life = [o for o in own if o.generation == generation]
     if not entries and generation not in adopted and _never_filled(of_life, observation):
         return None
+    if _is_accounted_for(of_life, side):
+        return None
     triggers = [o.terms.trigger_price for o in stops if o.terms.trigger_price is not None]
     tightest, widest = triggers[0], triggers[0]
     for trigger in triggers[1:]:
@@ -171,6 +173,18 @@ def _never_filled(own: list[Order], observation: Observation) -> bool:
         return False
     is_whole = min(o.intended_ms for o in own) > history.at_ms - HISTORY_MS
     return is_whole and max(o.intended_ms for o in own) < history.at_ms - VISIBLE_WITHIN_MS
+
+
+def _is_accounted_for(own: list[Order], side: Side) -> bool:
+    """Return whether a life's own orders opened it, closed it whole, and none of them may rest.
+
+    What stands there now is somebody's, opened since: ours would rest under its stops (C2).
+    """
+    opened, closed = (
+        sum((o.quantity_filled for o in own if o.terms.side is which), ZERO)
+        for which in (side.opening, side.closing)
+    )
+    return 0 < opened <= closed and not any(o.may_rest for o in own)
 
 
 def _runner(own: list[Order], generation: int) -> Decimal | Zone | None:

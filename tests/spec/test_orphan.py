@@ -290,6 +290,33 @@ def test_an_armed_stop_alone_explains_no_position(row: list[str], side: Side) ->
     assert life.origin is (Origin.IMPORTED if whose == "ours" else Origin.ORPHAN)
 
 
+CLOSED = table("""
+tp1    stop   floor    whose   why
+0.006  0.007  expired  theirs  what our entry opened our exits have closed
+0.006  0.006  expired  ours    a part of it is still there
+0.006  0.007  working  ours    our floor rests: a fill may not be told yet
+0.006  -      expired  ours    the stop was taken away
+""")
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("row", CLOSED, ids=ids(CLOSED))
+def test_a_life_that_closed_itself_explains_no_position(row: list[str], side: Side) -> None:
+    """RULES G1, C2, lesson 17: the store was lost after the close; then somebody opened one."""
+    tp1, stop, floor, whose, _ = row
+    taken = (CANCELLED, "0") if stop == "-" else (FILLED, stop)
+    orders = (
+        a_filled_entry(side=side, price=on(side, "90743.3")),
+        a_stop(on(side, 90_380), side=side, status=taken[0], filled=taken[1]),
+        a_floor(on(side, 90_380), side=side, status=OrderStatus(floor)),
+        a_tp1(on(side, 91_600), side=side, status=FILLED, filled=tp1),
+    )
+
+    _, life = imported(lost(*orders, side=side, quantity="0.002"))
+
+    assert life.origin is (Origin.IMPORTED if whose == "ours" else Origin.ORPHAN)
+
+
 @pytest.mark.parametrize("side", [LONG, SHORT])
 def test_our_stop_beside_an_orphan_leaves_once_its_own_rests(side: Side) -> None:
     """RULES G6, B1: it would close what is not ours, forty dollars below the price."""
