@@ -80,6 +80,8 @@ HELD_CONFIG_MS = MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
+_RETRY_MS: Mapping[Topic, int] = {Topic.INSTRUMENT: 0}
+"""Without filters a position that is found gets no stop: they are asked for at every look."""
 QUESTION_MS = 5 * SECOND_MS
 """How old balance and income may be while a drawdown limit seems reached (RULES H2, C6)."""
 HEDGE_MODE_MS = 10 * SECOND_MS
@@ -236,7 +238,9 @@ class Observer:
         if asked_ms is None:
             return True
         fact = self._facts.get(topic)
-        wait_ms = age_max_ms if fact is not None else min(age_max_ms, RETRY_MS)
+        wait_ms = (
+            age_max_ms if fact is not None else min(age_max_ms, _RETRY_MS.get(topic, RETRY_MS))
+        )
         return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
 
     def _look(self, seen: Observation, asked: tuple[Question, ...]) -> Observation:
