@@ -22,6 +22,7 @@ import requests
 from binance.client import Client
 from binance.exceptions import BinanceRequestException
 
+from engine.exchange.binance.echo import Echo
 from engine.exchange.binance.transport import OneConnection, Tap
 
 LIVE_REST_HOST = "fapi.binance.com"
@@ -69,6 +70,8 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
         self._stamp_ms: Callable[[], int] | None = None
         self._recv_window_ms = 0
         self._only_symbol: str | None = None
+        self._address = ""
+        self.echo = Echo()
         self.rate_limits: object = None
         self.requests_made = 0
         with _no_event_loop():
@@ -124,9 +127,10 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
         session.mount("http://", adapter)
         return session
 
-    def _request(self, *args: object, **kwargs: object) -> object:
+    def _request(self, method: str, uri: str, *args: object, **kwargs: object) -> object:
         self.requests_made += 1
-        return super()._request(*args, **kwargs)
+        self._address = uri
+        return super()._request(method, uri, *args, **kwargs)
 
     def _generate_signature(self, data: dict[str, object], uri_encode: bool = True) -> str:  # noqa: FBT001, FBT002 - the library's signature
         if self._stamp_ms is None:
@@ -141,16 +145,17 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
     def _handle_response(self, response: requests.Response) -> object:
         if not 200 <= response.status_code < 300:
             return super()._handle_response(response)
-        if not response.content:
+        content = response.content
+        if not content:
             return {}
         try:
-            body = response.content.decode()
             if self._only_symbol is None:
-                return _DECODER.decode(body)
+                return self.echo.decoded(self._address, content, _DECODER.decode)
+            body = content.decode()
             self.rate_limits = _rate_limits(body)
             return _symbol_object(body, self._only_symbol)
         except (ValueError, RecursionError) as error:
-            raise BinanceRequestException(f"{error}: {response.content[:200]!r}") from None
+            raise BinanceRequestException(f"{error}: {content[:200]!r}") from None
 
 
 def _sent(name: str, value: object) -> str:

@@ -61,22 +61,23 @@ def checked(payload: object, now_ms: int) -> object:
 
 def _position(client: LaneClient, asking: Asking) -> Value:
     reply = client.futures_position_information(symbol=asking.symbol)
-    return wire_account.position(checked(reply, asking.now_ms), asking.symbol)
+    document = checked(reply, asking.now_ms)
+    return client.echo.read(wire_account.position, document, asking.symbol)
 
 
 def _open_orders(client: LaneClient, asking: Asking) -> Value:
     reply = client.futures_get_open_orders(symbol=asking.symbol)
-    return wire_orders.order_reports(checked(reply, asking.now_ms))
+    return client.echo.read(wire_orders.order_reports, checked(reply, asking.now_ms))
 
 
 def _open_algo_orders(client: LaneClient, asking: Asking) -> Value:
     reply = client.futures_get_open_algo_orders(symbol=asking.symbol, algoType="CONDITIONAL")
-    return wire_orders.algo_reports(checked(reply, asking.now_ms))
+    return client.echo.read(wire_orders.algo_reports, checked(reply, asking.now_ms))
 
 
 def _book_ticker(client: LaneClient, asking: Asking) -> Value:
     reply = client.futures_orderbook_ticker(symbol=asking.symbol)
-    return wire_market.quote(checked(reply, asking.now_ms))
+    return client.echo.read(wire_market.quote, checked(reply, asking.now_ms))
 
 
 def _mark_price(client: LaneClient, asking: Asking) -> Value:
