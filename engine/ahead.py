@@ -39,7 +39,7 @@ def look_ahead(
                 settings.store.url, account=account_of(access.api_key), symbol=settings.symbol
             )
         ) as store,
-        closing(exchange_of(access)) as exchange,
+        closing(exchange_of(access, settings)) as exchange,
     ):
         gateway = Gateway(exchange, patience_ms=settings.exchange.patience_ms)
         try:

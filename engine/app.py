@@ -16,7 +16,7 @@ from engine import __version__
 from engine.beside import Beside
 from engine.config import Credentials, Settings, account_of
 from engine.config.reload import reload
-from engine.connection import ExchangeUnreachable, access_of, exchange_of
+from engine.connection import ExchangeUnreachable, access_of, exchange_of, silence_of
 from engine.domain.drift import DriftKind
 from engine.domain.errors import InvalidInput, KeeperError, StoreUnavailable
 from engine.domain.numbers import install_decimal_rules
@@ -31,7 +31,6 @@ from engine.keeper import Keeper, Parts
 from engine.leasehold import Leasehold
 from engine.loop import RELOAD, Loop, Reasons, monotonic_ms, wall_guess_ms
 from engine.schedule import CLOCK, EQUITY, RETENTION, Schedule
-from engine.silence import Silence
 from engine.store.connect import OPENING_BUSY_MS
 from engine.store.retention import PORTION, retire_ticks
 from engine.store.shelf import EquitySample
@@ -130,7 +129,7 @@ class Running:
             symbol=settings.symbol,
             recording=settings.ticks.record.value,
         )
-        exchange = exchange_of(access)
+        exchange = exchange_of(access, settings)
         limits = settings.limits()
         lease = Leasehold(
             store,
@@ -150,9 +149,7 @@ class Running:
         settings, world = self._settings, self._world
         limits = settings.limits()
         gateway = Gateway(world.exchange, patience_ms=settings.exchange.patience_ms)
-        file = settings.store.spool.with_suffix(".silence")
-        self._silence = Silence(file, world.exchange.gate)
-        self._silence.restore(wall_guess_ms())
+        self._silence = silence_of(settings, world.exchange)
         self._anchor(gateway)
         self._loop = Loop(
             self._tick, self._reasons, interval_ms=int(settings.loop.interval_s * 1000)

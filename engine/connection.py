@@ -1,7 +1,8 @@
 """From settings to the exchange they name: where it is, with which key, behind which lanes.
 
 Paper mode's venue is found or started here; nothing else of a keeper is needed for it, so that
-``keeper verify`` and ``keeper decide`` ask the exchange without store or lease.
+``keeper verify`` and ``keeper decide`` ask the exchange without store or lease. Whoever asks keeps
+the silence that the keeper of these settings was asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from engine.exchange.binance.client import BinanceAccess
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.binance.lanes import LanePool
 from engine.loop import monotonic_ms, wall_guess_ms
+from engine.silence import Silence
 
 
 class ExchangeUnreachable(KeeperError):
@@ -27,8 +29,7 @@ class ExchangeUnreachable(KeeperError):
 def connect(settings: Settings, credentials: Credentials | None) -> BinanceExchange:
     """Return the exchange of the settings; in paper mode its venue is found or started."""
     install_decimal_rules()
-    access = access_of(settings, credentials)
-    return exchange_of(access)
+    return exchange_of(access_of(settings, credentials), settings)
 
 
 def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAccess:
@@ -66,7 +67,19 @@ def access_of(settings: Settings, credentials: Credentials | None) -> BinanceAcc
     )
 
 
-def exchange_of(access: BinanceAccess) -> BinanceExchange:
-    """Return the exchange there, its clock not yet measured; nothing is asked."""
-    clock = ExchangeClock(monotonic_ms, guess_ms=wall_guess_ms())
-    return BinanceExchange(access, LanePool(access), clock)
+def exchange_of(access: BinanceAccess, settings: Settings) -> BinanceExchange:
+    """Return the exchange there, its clock not yet measured; nothing is asked.
+
+    A silence that the settings' keeper was asked for holds from the start (RULES H4).
+    """
+    wall_ms = wall_guess_ms()
+    exchange = BinanceExchange(
+        access, LanePool(access), ExchangeClock(monotonic_ms, guess_ms=wall_ms)
+    )
+    silence_of(settings, exchange).restore(wall_ms)
+    return exchange
+
+
+def silence_of(settings: Settings, exchange: BinanceExchange) -> Silence:
+    """Return where the silences of the settings' keeper are written down, beside its spool."""
+    return Silence(settings.store.spool.with_suffix(".silence"), exchange.gate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,6 +45,26 @@ def test_check_of_an_exchange_out_of_reach_reports_the_rest(home: Home) -> None:
     checks = {c["name"]: c["ok"] for c in ran.document["checks"]}  # type: ignore[attr-defined]
     assert ran.code == 5
     assert (checks["config"], checks["exchange"], checks["clock"]) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--ticks", "1"), ("plan",), ("verify",), ("check",), ("decide", "long")]
+)
+def test_inside_a_silence_nobody_asks_the_exchange(words: tuple[str, ...], home: Home) -> None:
+    """RULES H4: a ban counts by address; whoever asks on the side prolongs the keeper's."""
+    configure(home)
+    end_ms = time.time_ns() // 1_000_000 + 60_000
+    (home.folder / "var").mkdir(exist_ok=True)
+    told = home.folder / "var" / "keeper.silence"
+    told.write_text(str(end_ms), encoding="ascii")
+    before = len(home.log())
+
+    ran = home.keeper(*words, "--json")
+
+    told.unlink()
+    assert ran.code == 5
+    assert "asked for silence" in ran.err + str(ran.document)
+    assert [e for e in home.log()[before:] if e["kind"] == "request"] == []
 
 
 @pytest.mark.parametrize("words", [("run", "--ticks", "1"), ("verify",), ("plan",)])
