@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from engine.loop import wall_guess_ms
 from tests.cli.home import Home, configure, end, home_in
 from tests.cli.program import keeper
 
@@ -53,7 +53,7 @@ def test_check_of_an_exchange_out_of_reach_reports_the_rest(home: Home) -> None:
 def test_inside_a_silence_nobody_asks_the_exchange(words: tuple[str, ...], home: Home) -> None:
     """RULES H4: a ban counts by address; whoever asks on the side prolongs the keeper's."""
     configure(home)
-    end_ms = time.time_ns() // 1_000_000 + 60_000
+    end_ms = wall_guess_ms() + 60_000
     (home.folder / "var").mkdir(exist_ok=True)
     told = home.folder / "var" / "keeper.silence"
     told.write_text(str(end_ms), encoding="ascii")
