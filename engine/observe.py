@@ -83,7 +83,10 @@ RETRY_MS = 5 * SECOND_MS
 _RETRY_MS: Mapping[Topic, int] = {Topic.INSTRUMENT: 0}
 """Without filters a position that is found gets no stop: they are asked for at every look."""
 QUESTION_MS = 5 * SECOND_MS
-"""How old balance and income may be while a drawdown limit seems reached (RULES H2, C6)."""
+"""How old balance and income may be while a drawdown limit seems reached (RULES H2, C6).
+
+And the balance, where a position closed since it was read.
+"""
 HEDGE_MODE_MS = 10 * SECOND_MS
 """How old the account's mode may be while it is hedge mode: its end must be seen (RULES H3)."""
 FUNDED_AFTER_MS = 20 * SECOND_MS
@@ -164,7 +167,7 @@ class Observer:
         if self._sees_hedged:
             attention = Attention.WATCHFUL
         ages = {**_SLOW_MS, **_ages(ledger, attention)}
-        if _is_in_question(ledger):
+        if _is_in_question(ledger) or ledger.is_equity_outdated:
             ages[Topic.ACCOUNT] = QUESTION_MS
         if self._is_hedge:
             ages[Topic.ACCOUNT_MODE] = HEDGE_MODE_MS

@@ -97,6 +97,14 @@ class Ledger:
         """
         return any(p.decision_id == decision_id and p.withdrawn != NOT_SENT for p in self.past)
 
+    @property
+    def is_equity_outdated(self) -> bool:
+        """Return whether a position closed since equity was read: its result is not in it yet."""
+        if self.equity is None:
+            return False
+        known_ms = self.equity.known_ms
+        return any(p.opened_ms is not None and p.closed_ms > known_ms for p in self.past)
+
     def cover_in_doubt(self, now_ms: int) -> tuple[Order, ...]:
         """Return stops that should cover something and were not shown for 30 s (RULES C1).
 

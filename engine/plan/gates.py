@@ -320,6 +320,8 @@ def _drawdown(
     equity = situation.ledger.equity
     if equity is None or opening is None:
         return _unknown(code, "equity_unknown: the period's opening could not be rebuilt")
+    if situation.ledger.is_equity_outdated:
+        return _unknown(code, "balance not read since the last position closed")
     fell = drawdown_pct(equity.now, opening.equity, flows)
     if fell is None:
         return _unknown(code, "equity_unknown: no capital at the period's opening")

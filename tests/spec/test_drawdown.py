@@ -15,9 +15,10 @@ import pytest
 
 from engine.domain.action import Verdict
 from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
-from engine.domain.ledger import Ledger
+from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import DrawdownScope, Limits
 from engine.domain.observation import AccountReport, Fact, Income, Observation
+from engine.domain.position import ExitReason
 from engine.plan.gates import judge, planned_entry
 from engine.plan.planner import make_plan
 from engine.reconcile.equity import SAMPLE_WITHIN_MS, TRADING, fold_equity
@@ -91,10 +92,12 @@ def opened(equity: Number = 1000) -> Equity:
     )
 
 
-def verdicts(equity: Equity | None, **limits: Any) -> list[Verdict]:
+def verdicts(
+    equity: Equity | None, *, past: tuple[PastLife, ...] = (), **limits: Any
+) -> list[Verdict]:
     """Return what the day's and the week's gate say."""
     situation = a_situation(
-        ledger=replace(a_ledger(), equity=equity),
+        ledger=replace(a_ledger(), equity=equity, past=past),
         decision=a_decision(),
         limits=replace(Limits(), **limits),
     )
@@ -402,6 +405,18 @@ def test_without_a_position_read_nothing_is_guessed(before: Equity) -> None:
     look = replace(a_look(1), account=None, position=None)
 
     assert folded(look, before=before) == before
+
+
+@pytest.mark.parametrize(("known_ms", "verdict"), [(-1, REFUSE), (0, PASS)])
+def test_a_balance_from_before_the_last_close_judges_nothing(
+    known_ms: int, verdict: Verdict
+) -> None:
+    """Stopped out 15 s ago with -3 %, the balance of 20 s ago still knew of nothing (H2)."""
+    past = PastLife(1, "7f3aq2", "t", NOW - 60_000, NOW - 15_000, ExitReason.TP2, None)
+    equity = replace(opened(), known_ms=NOW - 15_000 + known_ms)
+
+    assert verdicts(equity, past=(past,)) == [verdict, verdict]
+    assert verdicts(equity, past=(replace(past, opened_ms=None),)) == [PASS, PASS]
 
 
 # -- a lost store ----------------------------------------------------------------------------------

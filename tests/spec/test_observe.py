@@ -387,6 +387,22 @@ def test_a_drawdown_in_question_is_asked_again_within_five_seconds(
     assert [found == both for found in asked if found] == [True, True, True]
 
 
+def test_the_balance_is_read_once_more_after_a_position_closed() -> None:
+    """RULES H2: stopped out with -3 %, an entry 15 s later was judged by the balance of before."""
+    past = PastLife(1, "7f3aq2", "t", NOW - 60_000, NOW - 2_000, None, None)
+    before = replace(an_equity(1000), known_ms=NOW - 10_000)
+    ended = replace(FLAT, past=(past,), equity=before)
+    read = replace(ended, equity=replace(an_equity(970), known_ms=NOW + 5_000))
+    oracle = an_oracle(ended)
+    observer = Observer(oracle, patience_ms=2_000)
+    for elapsed_ms in range(0, 21_000, 1_000):
+        oracle.now_ms = NOW + elapsed_ms
+        observer.observe(ended if elapsed_ms < 6_000 else read, oracle.now_ms, Attention.WATCHFUL)
+
+    asked = [n for n, topics in enumerate(oracle.topics) if Topic.ACCOUNT in topics]
+    assert asked == [0, 5]
+
+
 ATTENTIONS = table("""
 kind       attention  why
 nothing    idle       flat, clean, no decision
