@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -59,16 +60,19 @@ class Leasehold:
         ttl_ms: int = TTL_MS,
         window_ms: int = GRACE_MS,
         clock_error_ms: int = CLOCK_ERROR_MS,
+        lock_folder: Path | None = None,
     ) -> None:
         """Hold nothing yet; ``note`` is told of waiting, loss and trouble.
 
         A lease lasts ``ttl_ms`` without renewal. A takeover waits for expiry, the longest
-        recvWindow ``window_ms`` and ``clock_error_ms``.
+        recvWindow ``window_ms`` and ``clock_error_ms``. ``lock_folder`` is where the host's lock
+        lies, None for the usual place.
         """
         self._store = store
         self._ttl_ms = ttl_ms
         self._grace_ms = window_ms + clock_error_ms
         self._note = note
+        self._lock_folder = lock_folder
         self._lock: HostLock | None = None
         self._lease: Lease | None = None
         self._is_claiming = False
@@ -91,29 +95,50 @@ class Leasehold:
         """
         pause = Event()
         self._lease, self.lost, self._is_claiming = None, None, False
-        while not is_over():
-            moment_ms = now_ms()
-            try:
-                if self._lock is None:
-                    self._lock = self._host_lock(waits=waits)
-                if moment_ms is not None:
-                    self._open_and_claim(moment_ms, waits=waits)
-                    return
-            except LeaseHeld as held:
-                if not waits:
-                    raise
-                self._say(f"standing by: {held}", once_for="held")
-            except StoreUnavailable as error:
-                holder = self._reading(moment_ms)
-                self._store.shut(error)
-                if isinstance(holder, LeaseHeld) and not waits:
-                    raise holder from error
-                if holder is None or not waits:
-                    self._say(f"without the lease, only protection is added: {error}")
-                    self._is_claiming = True
-                    return
-                self._say(f"standing by: {error}")
+        while not is_over() and not self.attempt(now_ms(), waits=waits):
             pause.wait(WAIT_S)
+
+    def attempt(self, now_ms: int | None, *, waits: bool) -> bool:
+        """Try once to take the lease; return whether the waiting is over.
+
+        Raises ``LeaseHeld`` unless it ``waits``; see ``take``.
+        """
+        try:
+            if self._lock is None:
+                self._lock = self._host_lock(waits=waits)
+            if now_ms is not None:
+                self._open_and_claim(now_ms, waits=waits)
+                return True
+        except LeaseHeld as held:
+            if not waits:
+                raise
+            self._say(f"standing by: {held}", once_for="held")
+        except StoreUnavailable as error:
+            holder = self._reading(now_ms)
+            self._store.shut(error)
+            if isinstance(holder, LeaseHeld) and not waits:
+                raise holder from error
+            if holder is None or not waits:
+                self._say(f"without the lease, only protection is added: {error}")
+                self._is_claiming = True
+                return True
+            self._say(f"standing by: {error}")
+        return False
+
+    @property
+    def until_ms(self) -> int | None:
+        """Return until when the lease was last seen to bind, None when it was never ours."""
+        return None if self._lease is None else self._lease.until_ms
+
+    @property
+    def is_takeover(self) -> bool:
+        """Return whether the lease came from a holder that may still wake."""
+        return self._lease is not None and self._lease.is_takeover
+
+    def let_go(self) -> None:
+        """Give up the host's lock, as the end of the process does; the row stays as it is."""
+        if self._lock is not None:
+            self._lock.close()
 
     def _open_and_claim(self, now_ms: int, *, waits: bool) -> None:
         """Open the store if it is not, and claim; a migration waits until all is covered (G5).
@@ -186,7 +211,7 @@ class Leasehold:
         """
         desk = self._store.desk
         try:
-            return HostLock.take(desk.account, desk.symbol)
+            return HostLock.take(desk.account, desk.symbol, self._lock_folder)
         except StoreUnavailable as error:
             self._say(f"no lock on this host: {error}")
             return None
@@ -242,8 +267,7 @@ class Leasehold:
         except (LeaseLost, StoreUnavailable) as error:
             self._note(f"lease not released: {error}")
         finally:
-            if self._lock is not None:
-                self._lock.close()
+            self.let_go()
 
     def _say(self, text: str, *, once_for: str = "") -> None:
         """Tell once what stays true from tick to tick, also where its words tell the time."""

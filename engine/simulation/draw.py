@@ -18,12 +18,14 @@ from engine.domain.terms import WorkingPrice
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.markets import Gap, Leg, Market, Which
 from engine.simulation.play import Happening
+from engine.simulation.rivals import Standby
 from engine.simulation.troubles import (
     BROKEN,
     EVERYTHING,
     KILL,
     everything,
     faults,
+    freezes,
     kills_between_ticks,
 )
 from engine.venue.settings import VenueSettings
@@ -51,6 +53,7 @@ class Drawn:
     length_ms: int
     wishes: tuple[Wish, ...]
     happenings: tuple[tuple[int, Happening], ...]
+    standby: Standby = Standby.NOWHERE
 
 
 Trouble = Callable[[Random, int], list[tuple[int, Happening]]]
@@ -64,6 +67,7 @@ class Profile:
     trouble: Trouble
     switches: int = 0
     faults: tuple[str, ...] = ()
+    freezes: bool = False
 
 
 def draw(seed: int, profile: Profile) -> Drawn:
@@ -72,7 +76,7 @@ def draw(seed: int, profile: Profile) -> Drawn:
     length_ms = chance.choice((3, 4, 5, 6, 8)) * MINUTE_MS
     market = _market(chance, length_ms)
     limits = _limits(chance)
-    return Drawn(
+    drawn = Drawn(
         seed=seed,
         market=market,
         venue=_venue(chance, market, _switches(chance, profile.switches)),
@@ -84,6 +88,13 @@ def draw(seed: int, profile: Profile) -> Drawn:
         wishes=_wishes(chance, length_ms),
         happenings=tuple(sorted(profile.trouble(chance, length_ms), key=lambda h: h[0])),
     )
+    if not profile.freezes:
+        return drawn
+    others = list(drawn.happenings)
+    chance = Random(f"{profile.name} {seed} freezes")  # its own: nothing else is drawn otherwise
+    standby, frozen = freezes(chance, length_ms, others)
+    every = tuple(sorted((*others, *frozen), key=lambda h: h[0]))
+    return replace(drawn, standby=standby, happenings=every)
 
 
 def _market(chance: Random, length_ms: int) -> Market:
@@ -229,7 +240,7 @@ PROFILES = {
     for profile in (
         Profile("calm", kills_between_ticks, faults=(KILL,)),
         Profile("faulty", faults, switches=1, faults=BROKEN),
-        Profile("hostile", everything, switches=3, faults=EVERYTHING),
+        Profile("hostile", everything, switches=3, faults=EVERYTHING, freezes=True),
     )
 }
 """Every profile there is, by name."""

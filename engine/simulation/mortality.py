@@ -26,17 +26,32 @@ class Killed(BaseException):
 
 
 @dataclass(slots=True)
+class Frost:
+    """A process that will stand still ``calls`` calls from now (0: at the next), as SIGSTOP does.
+
+    Before that call takes effect or, with ``is_after``, before its answer is read; ``stand_still``
+    returns when it wakes.
+    """
+
+    calls: int
+    is_after: bool
+    stand_still: Callable[[], object]
+
+
+@dataclass(slots=True)
 class Mortality:
     """Counts calls and ends the life at the one that was chosen; ``calls`` never goes back.
 
     ``dies_in`` is how many more calls begin before death, None for a life that goes on;
     ``is_after`` lets that last call take effect, its answer being lost. ``heard`` is told the name
-    of each call before it begins.
+    of each call before it begins. ``frost`` is a freeze to come: the process stands still at a call
+    and goes on with it.
     """
 
     calls: int = 0
     dies_in: int | None = None
     is_after: bool = False
+    frost: Frost | None = None
     heard: Callable[[tuple[str, ...]], object] | None = field(default=None, repr=False)
 
     def doom(self, dies_in: int, *, is_after: bool) -> None:
@@ -44,26 +59,37 @@ class Mortality:
         self.dies_in, self.is_after = dies_in, is_after
 
     def spare(self) -> None:
-        """Forget a death that did not come to pass."""
-        self.dies_in = None
+        """Forget a death or a freeze that did not come to pass."""
+        self.dies_in = self.frost = None
 
     def begin(self, *name: str) -> None:
         """Note that a call begins; raises ``Killed`` when it must not take effect."""
         self.calls += 1
         if self.heard is not None:
             self.heard(name)
+        if self.frost is not None and self.frost.calls == 0 and not self.frost.is_after:
+            self._freeze(self.frost)
         if self.dies_in == 0 and not self.is_after:
             self.dies_in = None
             raise Killed
 
     def end(self) -> None:
         """Note that a call took effect; raises ``Killed`` when its answer must be lost."""
+        if self.frost is not None:
+            if self.frost.calls == 0:
+                self._freeze(self.frost)
+            else:
+                self.frost.calls -= 1
         if self.dies_in is None:
             return
         if self.dies_in == 0:
             self.dies_in = None
             raise Killed
         self.dies_in -= 1
+
+    def _freeze(self, frost: Frost) -> None:
+        self.frost = None  # what others call meanwhile is not counted
+        frost.stand_still()
 
 
 def _mortal(

@@ -1,7 +1,7 @@
 """A time line played against a world: documents, other hands, faults and kills, each at its moment.
 
 Everything but a kill happens at its own millisecond, between two requests of one tick if need be;
-a kill comes between two ticks, or at a call counted from its moment on.
+a kill comes between two ticks, or at a call counted from its moment on, and so does a freeze.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import heapq
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from engine.simulation.mortality import Frost
 from engine.simulation.world import World
 from engine.tick import TickReport
 from engine.venue.scenario import MAP_FILE
@@ -64,7 +66,19 @@ class Kill:
     is_after: bool = False
 
 
-Happening = Appear | Compose | Hand | Fault | Calm | Kill
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """The keeper stands still for ``frozen_ms`` in the middle of a call, as SIGSTOP does it.
+
+    ``call`` and ``is_after`` as for a death; it wakes none the wiser and goes on with that call.
+    """
+
+    frozen_ms: int
+    call: int = 0
+    is_after: bool = False
+
+
+Happening = Appear | Compose | Hand | Fault | Calm | Kill | Freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +92,8 @@ class Moment:
 class Play:
     """Runs a world along a time line.
 
-    ``absences`` is when the keeper was dead, ``struck`` what became of the faults that ``Calm``
-    ended.
+    ``absences`` is when a keeper was dead, ``freezes`` when one stood still; ``struck`` what became
+    of the faults that ``Calm`` ended.
     """
 
     def __init__(self, world: World, inbox: Path, moments: Iterable[Moment]) -> None:
@@ -93,8 +107,10 @@ class Play:
         self._rises_ms: int | None = None
         self._doom: Kill | None = None
         self.absences: list[tuple[int, int]] = []
+        self.freezes: list[tuple[int, int]] = []
         self.lost_stores = 0
         self.kills_wanted = 0
+        self.freezes_wanted = 0
         self.struck: list[dict[str, object]] = []
         world.meanwhile = self._meanwhile
 
@@ -109,7 +125,7 @@ class Play:
         while world.clock.now_ms < until_ms:
             self._live_or_die()
             report = world.step(min(until_ms, self._next_ms()))
-            if world.keeper is None and self._rises_ms is None:
+            if world.is_bereaved and self._rises_ms is None:
                 self._died(self._doom or Kill())
             if report is not None and seen is not None and seen(report):
                 return
@@ -153,6 +169,10 @@ class Play:
                 case Kill():
                     self.kills_wanted += 1
                     self._dead.append((at_ms, what))
+                case Freeze():
+                    self.freezes_wanted += 1
+                    still = partial(self._stand_still, what.frozen_ms)
+                    world.mortality.frost = Frost(what.call, what.is_after, still)
                 case Appear():
                     self._write(what, at_ms)
                 case Compose():
@@ -167,6 +187,14 @@ class Play:
                     world.venue.advance(at_ms)
                     self.struck += world.venue.faults()
                     world.venue.clear_faults()
+
+    def _stand_still(self, frozen_ms: int) -> None:
+        """Play the world on while the keeper stands still in the middle of a call."""
+        world = self._world
+        from_ms = world.clock.now_ms
+        world.stand_still(frozen_ms, self.run)
+        if world.clock.now_ms > from_ms:
+            self.freezes.append((from_ms, world.clock.now_ms))
 
     def _write(self, appear: Appear, at_ms: int) -> None:
         """Put files into the inbox, each whole, dated by the virtual clock; a map comes first."""

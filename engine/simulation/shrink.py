@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from engine.simulation.draw import START_MS, Drawn
-from engine.simulation.play import Calm, Compose, Fault, Hand, Happening, Kill
+from engine.simulation.play import Calm, Compose, Fault, Freeze, Hand, Happening, Kill
+from engine.simulation.rivals import Standby
 from engine.simulation.trial import Trial, run_trial
 from engine.venue.switches import Switches
 
@@ -85,6 +86,8 @@ def story(drawn: Drawn, checker: str) -> list[str]:
 def _drawn_lines(drawn: Drawn, trial: Trial) -> Iterator[tuple[int, str]]:
     turned = ", ".join(f"{k}={v}" for k, v in trial.switches.items() if v != _USUAL.get(k))
     pace = f"a look every {drawn.interval_ms} ms, round trip {drawn.latency_ms} ms"
+    if drawn.standby is not Standby.NOWHERE:
+        pace += f", a standby on the {drawn.standby.value.replace('_', ' ')}"
     yield START_MS, f"begins: {pace}{', ' if turned else ''}{turned}"
     for wish in drawn.wishes:
         yield START_MS + wish.at_ms, f"decision: {wish.kind.value}"
@@ -99,6 +102,9 @@ def _drawn_lines(drawn: Drawn, trial: Trial) -> Iterator[tuple[int, str]]:
                 where = "between two ticks" if what.call is None else f"at call {what.call}"
                 lost = ", with its store" if what.lose_store else ""
                 yield START_MS + at_ms, f"death {where}, for {what.dead_ms} ms{lost}"
+            case Freeze():
+                where = f"{'after' if what.is_after else 'before'} call {what.call}"
+                yield START_MS + at_ms, f"freeze {where}, for {what.frozen_ms} ms"
             case Compose():
                 yield START_MS + at_ms, what.write.__name__.replace("_", " ")
             case Hand() | _:

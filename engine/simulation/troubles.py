@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.simulation.play import Appear, Calm, Compose, Fault, Hand, Happening, Kill
+from engine.simulation.play import Appear, Calm, Compose, Fault, Freeze, Hand, Happening, Kill
+from engine.simulation.rivals import Standby
 from engine.simulation.world import World
 
 Happenings = list[tuple[int, Happening]]
 
 KILL, STORE_FAILS, STORE_LOST = "kill", "store_fails", "store_lost"
+FREEZE, TAKEOVER = "freeze", "standby_takeover"
 """What goes wrong beside the exchange, as the campaign counts it."""
 
 
@@ -267,6 +269,32 @@ def lost_stores(chance: Random, length_ms: int) -> Happenings:
     ]
 
 
+FREEZES_MS = (500, 3_000, 10_000, 20_000, 25_000, 60_000)
+"""Shorter than the lease lasts, about as long, as long as a takeover waits, and far longer."""
+
+
+def freezes(chance: Random, length_ms: int, others: Happenings) -> tuple[Standby, Happenings]:
+    """Draw a keeper that is stopped in the middle of a call and wakes, mostly beside a standby.
+
+    Not in worlds whose store fails or is lost (``others``): the two share it.
+    """
+    is_store_safe = not any(
+        isinstance(what, Compose) or (isinstance(what, Kill) and what.lose_store)
+        for _, what in others
+    )
+    if not is_store_safe or chance.random() >= 0.5:
+        return Standby.NOWHERE, []
+    where = (Standby.NOWHERE, Standby.SAME_HOST, *(Standby.OTHER_HOST,) * 2)
+    found: Happenings = [
+        (
+            chance.randrange(_lasting_ms(length_ms)),
+            Freeze(chance.choice(FREEZES_MS), chance.randrange(12), is_after=chance.random() < 0.5),
+        )
+        for _ in range(chance.choice((1, 1, 2)))
+    ]
+    return chance.choice(where), found
+
+
 def faults(chance: Random, length_ms: int) -> Happenings:
     """Draw what any exchange does to its clients: requests broken, pushes lost, pauses, deaths."""
     kinds = (broken_requests, pushes)
@@ -310,6 +338,8 @@ EVERYTHING = (
     "clock_skew",
     STORE_FAILS,
     STORE_LOST,
+    FREEZE,
+    TAKEOVER,
     *(f"hand_{what}" for what in sorted(set(HANDS))),
 )
 """Every kind that ``everything`` draws."""

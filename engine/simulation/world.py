@@ -9,7 +9,7 @@ others do happens at its own moment, between two requests of one tick if that is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from engine.domain.terms import Rights
 from engine.exchange.binance.adapter import BinanceExchange
 from engine.exchange.binance.clock import ExchangeClock
 from engine.exchange.gateway import Gateway
-from engine.exchange.port import NOTHING_HEARD, Usage
+from engine.exchange.port import NOTHING_HEARD, Heard, Usage
 from engine.intake import Intake
 from engine.keeper import Keeper, Parts
 from engine.leasehold import Tenure
@@ -31,7 +31,7 @@ from engine.store.spool import Spool
 from engine.store.store import Store
 from engine.tick import TickReport
 from engine.venue.api import Venue
-from engine.venue.values import Reply
+from engine.venue.values import Push, Reply
 
 ACCOUNT = "simulated"
 PATIENCE_MS = 2_000
@@ -50,6 +50,19 @@ class Clock:
     def pass_ms(self, elapsed_ms: int) -> None:
         """Let time pass."""
         self.now_ms += elapsed_ms
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """What the process of a keeper holds: everything that is gone with it but what it wrote."""
+
+    store: Store
+    keeper: Keeper | None = None
+    exchange: BinanceExchange | None = None
+    stream: WorldStream[Any] | None = None
+    reasons: list[str] = field(default_factory=list)
+    in_a_row: int = 0
+    due_ms: int = 0
 
 
 class World:
@@ -90,14 +103,32 @@ class World:
         self._stores = 0
         self._listener = listener
         self._streams = streams
-        self._stream: WorldStream[Any] | None = None
-        self._reasons: list[str] = []
         self._spent = 0
-        self._in_a_row = 0
-        self._due_ms = start_ms
-        self.store = self._new_store()
-        self._exchange: BinanceExchange | None = None
-        self.keeper: Keeper | None = self._born()
+        self.process = self._new_process()
+        self._begin()
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """Return the keeper, None while nobody lives."""
+        return self.process.keeper
+
+    @keeper.setter
+    def keeper(self, keeper: Keeper | None) -> None:
+        self.process.keeper = keeper
+
+    @property
+    def store(self) -> Store:
+        """Return the store of the keeper's process."""
+        return self.process.store
+
+    @store.setter
+    def store(self, store: Store) -> None:
+        self.process.store = store
+
+    @property
+    def is_bereaved(self) -> bool:
+        """Return whether a keeper died that has not risen again."""
+        return self.keeper is None
 
     @property
     def venue(self) -> Venue:
@@ -105,6 +136,18 @@ class World:
         if not isinstance(self.reach, ByCall):
             raise TypeError("the venue of this world is served by another process")
         return self.reach.venue
+
+    @property
+    def record(self) -> Store:
+        """Return the store as somebody beside the keeper uses it."""
+        return self.process.store
+
+    def _new_process(self) -> Process:
+        return Process(self._new_store(), due_ms=self.clock.now_ms)
+
+    def _begin(self) -> None:
+        """Let the first keeper live."""
+        self.keeper = self._born()
 
     def _new_store(self) -> Store:
         self._stores += 1
@@ -116,10 +159,29 @@ class World:
 
     def _born(self) -> Keeper:
         """Return a keeper as a new process would make it."""
+        exchange = self.process.exchange or self._connected()
+        return Keeper(
+            Parts(
+                store=MortalStore(self.process.store.desk, self.mortality),
+                intake=Intake(self._inbox, self.limits.symbol, self.limits),
+                gateway=Gateway(exchange, patience_ms=PATIENCE_MS),
+                limits=self.limits,
+                patience_ms=PATIENCE_MS,
+                tenure=self._renewed,
+                watch=self._watch,
+                is_stream_up=self._is_stream_up,
+                hear=self._hear,
+                note=self.notes.append,
+                spool=self._spool,
+            )
+        )
+
+    def _connected(self) -> BinanceExchange:
+        """Return the way of a new process to the exchange, with its own idea of the time."""
         access = self.reach.access(self.limits.symbol)
         passage = Passage(
             now_ms=self.clock.read,
-            pause=self.clock.pass_ms,
+            pause=self._pause,
             latency_ms=self.latency_ms,
             begin=self._begin_request,
             end=self.mortality.end,
@@ -127,21 +189,21 @@ class World:
         )
         lanes = self.reach.lanes(access, passage)
         clock = ExchangeClock(self.clock.read, guess_ms=self.clock.now_ms)
-        self._exchange = BinanceExchange(access, lanes, clock)
-        return Keeper(
-            Parts(
-                store=MortalStore(self.store.desk, self.mortality),
-                intake=Intake(self._inbox, self.limits.symbol, self.limits),
-                gateway=Gateway(self._exchange, patience_ms=PATIENCE_MS),
-                limits=self.limits,
-                patience_ms=PATIENCE_MS,
-                tenure=self._renewed,
-                is_stream_up=lambda: self._stream is not None and self._stream.is_up,
-                hear=lambda: NOTHING_HEARD if self._stream is None else self._stream.heard(),
-                note=self.notes.append,
-                spool=self._spool,
-            )
-        )
+        self.process.exchange = BinanceExchange(access, lanes, clock)
+        return self.process.exchange
+
+    def _pause(self, pause_ms: int) -> None:
+        """Let a process wait for an answer."""
+        self.clock.pass_ms(pause_ms)
+
+    def _is_stream_up(self) -> bool:
+        return self.process.stream is not None and self.process.stream.is_up
+
+    def _hear(self) -> Heard:
+        return NOTHING_HEARD if self.process.stream is None else self.process.stream.heard()
+
+    def _watch(self, now_ms: int) -> None:
+        """Look whose the lease is: in a world with one keeper nobody else wants it."""
 
     def _renewed(self, now_ms: int) -> Tenure:
         """Return the lease: in a world with one keeper it is always that one's."""
@@ -159,7 +221,7 @@ class World:
     @property
     def requests_made(self) -> int:
         """Return how many requests left so far, the dead keepers' included."""
-        return self._spent + (0 if self._exchange is None else self._exchange.usage().requests)
+        return self._spent + self.usage.requests
 
     def die(self) -> None:
         """Abandon every object of the keeper; what it wrote down stays."""
@@ -171,7 +233,7 @@ class World:
         self.keeper = None
         self.mortality.spare()
         self.statements.spare()
-        self._in_a_row = 0
+        self.process.in_a_row = 0
 
     def rise(self, *, lose_store: bool = False) -> None:
         """Start a new keeper on what was written down, or on nothing; it ticks at once."""
@@ -185,13 +247,21 @@ class World:
         else:
             self.store.close()
             self.store = self._open_store()
-        self._due_ms = self.clock.now_ms
+        self.process.due_ms = self.clock.now_ms
         self.keeper = self._born()
 
     @property
     def usage(self) -> Usage:
         """Return the living keeper's request counters."""
-        return self._exchange.usage() if self._exchange is not None else Usage()
+        return self.process.exchange.usage() if self.process.exchange is not None else Usage()
+
+    def stand_still(self, frozen_ms: int, _play_on: Callable[[int], object]) -> None:
+        """Let time pass for all but the keeper, which is stopped in the middle of a call.
+
+        ``_play_on`` plays the world up to a moment, where there is anybody else to be played.
+        """
+        self.clock.pass_ms(frozen_ms)
+        self._happen()
 
     def kill(self) -> None:
         """Let the keeper die and a new one rise in the same instant."""
@@ -209,11 +279,12 @@ class World:
         None: no tick, because none is due yet or nobody lives, or because the keeper died in it.
         """
         keeper = self.keeper
-        self._pass_to(until_ms if keeper is None else min(self._due_ms, until_ms))
-        if keeper is None or (self._due_ms >= until_ms and not self._reasons):
+        self._pass_to(until_ms if keeper is None else min(self.process.due_ms, until_ms))
+        if keeper is None or (self.process.due_ms >= until_ms and not self.process.reasons):
             return None
         started_ms = self.clock.now_ms
-        reasons, self._reasons = tuple(dict.fromkeys(self._reasons)) or ("interval",), []
+        reasons = tuple(dict.fromkeys(self.process.reasons)) or ("interval",)
+        self.process.reasons = []
         try:
             report = keeper.tick(reasons)
         except Killed:
@@ -223,23 +294,23 @@ class World:
         self.ticks += 1
         if self._listener is not None:
             self._listener(report)
-        pace = pace_ms(report, self.interval_ms, self._in_a_row)
-        self._in_a_row = self._in_a_row + 1 if pace == 0 else 0
-        self._due_ms = max(started_ms + pace, self.clock.now_ms + 1)
+        pace = pace_ms(report, self.interval_ms, self.process.in_a_row)
+        self.process.in_a_row = self.process.in_a_row + 1 if pace == 0 else 0
+        self.process.due_ms = max(started_ms + pace, self.clock.now_ms + 1)
         if self._streams:
             self._tend_stream(report)
-        self._pass_to(min(self._due_ms, until_ms))
+        self._pass_to(min(self.process.due_ms, until_ms))
         return report
 
     def _pass_to(self, now_ms: int) -> None:
         """Let time pass up to ``now_ms``, never back; or only until the stream wakes the loop."""
-        if self._stream is None:
+        if self.process.stream is None:
             self.clock.now_ms = max(now_ms, self.clock.now_ms)
             self._happen()
             return
         self._happen()
-        while not self._reasons and self.clock.now_ms < now_ms:
-            due_ms = min(now_ms, self._stream.next_ms(), self.reach.next_due())
+        while not self.process.reasons and self.clock.now_ms < now_ms:
+            due_ms = min(now_ms, self.process.stream.next_ms(), self.reach.next_due())
             self.clock.now_ms = max(due_ms, self.clock.now_ms + 1)
             self._happen()
 
@@ -249,15 +320,19 @@ class World:
         if self.meanwhile is not None:
             self.meanwhile(now_ms)
         self.reach.advance(now_ms)
-        pushes = self.reach.drain_pushes()
-        if self._stream is not None:
-            self._stream.take(pushes)
-            self._stream.pass_to(now_ms)
+        self._hand_on(self.reach.drain_pushes())
+        if self.process.stream is not None:
+            self.process.stream.pass_to(now_ms)
+
+    def _hand_on(self, pushes: list[Push]) -> None:
+        """Give the stream what the venue sent."""
+        if self.process.stream is not None:
+            self.process.stream.take(pushes)
 
     def _tend_stream(self, report: TickReport) -> None:
         """Connect after the first tick, and anew where the stream stands and tells nothing."""
-        exchange = self._exchange
-        if self._stream is None and exchange is not None:
+        exchange = self.process.exchange
+        if self.process.stream is None and exchange is not None:
             listening = Listening(
                 wake=self._wake,
                 now_ms=self.clock.read,
@@ -265,21 +340,21 @@ class World:
                 gate=exchange.gate,
                 travel_ms=self.latency_ms // 2,
             )
-            self._stream = self.reach.stream(self.limits.symbol, listening)
-            self._stream.pass_to(self.clock.now_ms)
-        elif self._stream is not None and any(
+            self.process.stream = self.reach.stream(self.limits.symbol, listening)
+            self.process.stream.pass_to(self.clock.now_ms)
+        elif self.process.stream is not None and any(
             drift.kind is DriftKind.STREAM_SILENT for drift in report.drifts
         ):
-            self._stream.rebuild()
+            self.process.stream.rebuild()
 
     def _wake(self, reason: str) -> None:
         """Let the next tick come at once."""
-        self._reasons.append(reason)
+        self.process.reasons.append(reason)
 
     def _end_stream(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-        self._stream, self._reasons = None, []
+        if self.process.stream is not None:
+            self.process.stream.close()
+        self.process.stream, self.process.reasons = None, []
 
     def _handle(
         self, verb: str, path: str, query: str, body: str, key: str | None, now_ms: int
@@ -303,7 +378,7 @@ class World:
         self.store.close()
 
     def _count_requests(self) -> None:
-        if self._exchange is not None:
-            self._spent += self._exchange.usage().requests
-            self._exchange.close()
-            self._exchange = None
+        if self.process.exchange is not None:
+            self._spent += self.process.exchange.usage().requests
+            self.process.exchange.close()
+            self.process.exchange = None

@@ -107,7 +107,7 @@ def test_two_keepers_with_stores_of_their_own_stand_down_and_stay_covered(
 
     while stage.clock.now_ms < START_MS + LIFE_MS:
         for rival in (one, other):
-            rival._due_ms = stage.clock.now_ms
+            rival.process.due_ms = stage.clock.now_ms
             rival.run_until(stage.clock.now_ms + 500)
     history = History(read_log(stage.venue.log_after(0)), end_ms=stage.clock.now_ms)
     halts = [{halt.code for halt in rival.store.halts()} for rival in (one, other)]

@@ -92,7 +92,7 @@ class TroubledWorld(World):
             self.lease._lock.close()  # as the kernel does for a dead process
         self.store.close()
         self.lease, self.store = None, self._open_store()
-        self._due_ms = self.clock.now_ms
+        self.process.due_ms = self.clock.now_ms
         self.keeper = self._born()
 
     def let_pass(self, seconds: float) -> None:
