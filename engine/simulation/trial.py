@@ -26,8 +26,16 @@ from engine.simulation.given import Appeared, Inbox, appeared
 from engine.simulation.log import Event, Filled, Placed, read_log
 from engine.simulation.play import Appear, Calm, Compose, Kill, Moment, Play
 from engine.simulation.requests import Rhythm, Span, broken_spans, read_requests
+from engine.simulation.rivals import Rivals, Standby
 from engine.simulation.told import fill_documents, order_documents
-from engine.simulation.troubles import KILL, STORE_FAILS, STORE_LOST, store_fails
+from engine.simulation.troubles import (
+    FREEZE,
+    KILL,
+    STORE_FAILS,
+    STORE_LOST,
+    TAKEOVER,
+    store_fails,
+)
 from engine.simulation.verdict import (
     Asked,
     Evidence,
@@ -102,7 +110,20 @@ def run_trial(drawn: Drawn, log: list[Mapping[str, object]] | None = None) -> Tr
     venue.feed_from(drawn.market.feed(START_MS))
     with TemporaryDirectory(prefix="keeper-trial-") as folder:
         inbox = Path(folder)
-        world = _Stage(
+        world = _stage(drawn, venue, inbox)
+        try:
+            trial = _Course(drawn, world, inbox).run()
+            if log is not None:
+                log += venue.log_after(0)
+            return trial
+        finally:
+            world.close()
+
+
+def _stage(drawn: Drawn, venue: Venue, inbox: Path) -> World:
+    """Return the world for a drawn one: with one keeper, or with two."""
+    if drawn.standby is Standby.NOWHERE:
+        return _Stage(
             venue,
             inbox,
             drawn.limits,
@@ -111,13 +132,16 @@ def run_trial(drawn: Drawn, log: list[Mapping[str, object]] | None = None) -> Tr
             latency_ms=drawn.latency_ms,
             streams=drawn.streams,
         )
-        try:
-            trial = _Course(drawn, world, inbox).run()
-            if log is not None:
-                log += venue.log_after(0)
-            return trial
-        finally:
-            world.close()
+    return Rivals(
+        venue,
+        inbox,
+        drawn.limits,
+        start_ms=START_MS,
+        interval_ms=drawn.interval_ms,
+        latency_ms=drawn.latency_ms,
+        streams=drawn.streams,
+        standby=drawn.standby,
+    )
 
 
 class _Stage(World):
@@ -174,7 +198,7 @@ class _Course:
         world = self._world
         self._flatten_ms = now_ms = world.clock.now_ms
         self._play.add(now_ms, self._composed(Wish(0, Kind.FLAT, 0)))
-        world.store.add_command(Command.FLATTEN, by="trial", why="the end", at_ms=now_ms)
+        world.record.add_command(Command.FLATTEN, by="trial", why="the end", at_ms=now_ms)
         self._play.run(now_ms + FLATTEN_MS, self._is_over)
         venue = world.venue
         rest = [o.client_id for o in venue.book.open.values()]
@@ -195,9 +219,9 @@ class _Course:
         world, entries = self._world, self._world.venue.log_after(0)
         events = read_log(entries)
         history = History(events, end_ms=world.clock.now_ms)
-        reader = ReadStore.beside(world.store.desk)
+        reader = ReadStore.beside(world.record.desk)
         is_whole = not self._broken and not self._play.lost_stores
-        imposed = [Span(died_ms, rose_ms) for died_ms, rose_ms in self._play.absences]
+        imposed = self._unkept()
         imposed += broken_spans(entries, PATIENCE_MS)
         requests = read_requests(entries)
         evidence = Evidence(
@@ -215,7 +239,7 @@ class _Course:
                 Account(entries, self._drawn.venue.wallet),
                 self._flatten_ms,
             ),
-            [rose_ms for _, rose_ms in self._play.absences],
+            self._untold(),
         )
         violations, naked = judge(evidence)
         states = States(history)
@@ -231,8 +255,8 @@ class _Course:
             naked=naked,
             totals=self._totals(events, levels),
             injected=Counter(str(e["fault"]) for e in entries if e["kind"] == "fault")
-            + Counter(kill=self._play.kills_wanted)
-            + Counter({name: count for name, count in apart.items() if name != KILL})
+            + Counter({KILL: self._play.kills_wanted, FREEZE: self._play.freezes_wanted})
+            + Counter({name: n for name, n in apart.items() if name not in (KILL, FREEZE)})
             + by_hand,
             effective=Counter(struck) + apart + (by_hand - in_vain),
             states=states.seen,
@@ -252,10 +276,29 @@ class _Course:
             ),
         )
 
+    def _unkept(self) -> list[Span]:
+        """Return when nobody who was awake kept the position."""
+        if isinstance(self._world, Rivals):
+            return self._world.unkept()
+        return [Span(from_ms, to_ms) for from_ms, to_ms in self._play.absences + self._play.freezes]
+
+    def _untold(self) -> list[int]:
+        """Return when somebody came who may not know what the exchange told others before."""
+        untold = [at_ms for _, at_ms in (*self._play.absences, *self._play.freezes)]
+        if isinstance(self._world, Rivals):
+            untold += self._world.takeovers + self._world.measured
+        return untold
+
+    @property
+    def _takeovers(self) -> list[int]:
+        return self._world.takeovers if isinstance(self._world, Rivals) else []
+
     def _others(self) -> list[tuple[str, int]]:
-        """Return what went wrong that no venue knows of: deaths, stores lost and stores failing."""
+        """Return what went wrong that no venue knows of: deaths, freezes, stores."""
         deaths = [died_ms for died_ms, _ in self._play.absences]
         others = [(KILL, died_ms) for died_ms in deaths]
+        others += [(FREEZE, from_ms) for from_ms, _ in self._play.freezes]
+        others += [(TAKEOVER, at_ms) for at_ms in self._takeovers]
         for at_ms, what in self._drawn.happenings:
             if isinstance(what, Compose) and what.write is store_fails:
                 others.append((STORE_FAILS, START_MS + at_ms))
@@ -282,7 +325,8 @@ class _Course:
             fills=sum(1 for e in events if isinstance(e, Filled)),
             stop_moves=len(primaries) - len({generation for generation, _ in primaries}),
             kills=len(self._play.absences),
-            halts=len(world.store.halts()),
+            takeovers=len(self._takeovers),
+            halts=len(world.record.halts()),
             levels=len(levels),
         )
 
