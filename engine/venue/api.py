@@ -56,6 +56,7 @@ class Venue:
         "_market_events",
         "_next_point",
         "_routes",
+        "_told",
         "algo",
         "book",
         "funding",
@@ -88,6 +89,7 @@ class Venue:
             **RecordRoutes(house, self.book).table(),
             **account_routes.table(),
         }
+        self._told: dict[str, tuple[object, bytes]] = {}
         self._feed: Iterator[PricePoint] | None = None
         self._next_point: PricePoint | None = None
         self.timed: deque[tuple[int, Callable[[int], None]]] = deque()
@@ -156,7 +158,7 @@ class Venue:
                 self._authorise(verb, route, query, body, key, given)
             house.actor = API
             result = route.answer(given)
-            content = result if isinstance(result, bytes) else _encode(result).encode()
+            content = result if isinstance(result, bytes) else self._text(verb, path, result)
             status = 200
             counted = route.orders[0] > 0
         except Refusal as refusal:
@@ -168,6 +170,15 @@ class Venue:
         if verb != "GET" or house.settings.log_reads or is_remarkable:
             self._note_request(verb, path, given, status, code, fault, retry_after_s)
         return self._reply(status, content, retry_after_s, counted=counted)
+
+    def _text(self, verb: str, path: str, result: object) -> bytes:
+        """Return an answer as JSON; what readers were told last is not encoded again."""
+        if verb != "GET":
+            return _encode(result).encode()
+        told = self._told.get(path)
+        if told is None or told[0] != result:
+            told = self._told[path] = (result, _encode(result).encode())
+        return told[1]
 
     def _charge(self, route: Route, given: Parameters) -> None:
         weight = route.weight if isinstance(route.weight, int) else route.weight(given)

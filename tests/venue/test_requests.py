@@ -155,3 +155,18 @@ def test_booleans_are_read_in_any_case(text: str) -> None:
 def test_the_key_and_the_secret_of_the_desk_are_what_the_venue_knows() -> None:
     assert Desk().settings.keys == {KEY: SECRET}
     assert Desk().settings.wallet == Decimal(1000)
+
+
+def test_a_list_that_changed_and_changed_back_is_told_as_it_is_each_time() -> None:
+    """What was told last is not encoded again; it may be told only while it is still true."""
+    desk = Desk()
+    told = [desk.send("GET", ORDERS, symbol=SYMBOL).body for _ in range(2)]
+    for name in ("e1", "e2"):
+        desk.order("BUY", "0.010", "90000", newClientOrderId=name)
+        told.append(desk.send("GET", ORDERS, symbol=SYMBOL).body)
+        told.append(desk.send("GET", ORDERS, symbol=SYMBOL).body)
+        desk.send("DELETE", "/fapi/v1/order", symbol=SYMBOL, origClientOrderId=name)
+    told.append(desk.send("GET", ORDERS, symbol=SYMBOL).body)
+
+    named = [[row["clientOrderId"] for row in rows] for rows in told]
+    assert named == [[], [], ["e1"], ["e1"], ["e2"], ["e2"], []]
