@@ -1,9 +1,10 @@
-"""The account as the venue's log tells it: leverage, margin type, wallet and what moved it."""
+"""The account as the venue's log tells it: settings, wallet, position, transfers."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 ZERO = Decimal(0)
@@ -13,17 +14,31 @@ ANY = -1
 Entry = Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The account from one entry of the log on; ``flows`` are all transfers so far.
+
+    ``quantity`` is the signed position, entered at ``entry_price``.
+    """
+
+    n: int
+    at_ms: int
+    wallet: Decimal
+    flows: Decimal
+    quantity: Decimal
+    entry_price: Decimal
+
+
 class Account:
-    """Settings by number of the log entry, the wallet by moment."""
+    """Settings, wallet and position by number of the log entry, or by moment."""
 
     def __init__(self, entries: Sequence[Entry], wallet: Decimal = ZERO) -> None:
         """Read every entry that says something of the account, which began with ``wallet``."""
         self._opening = wallet
         self._settings: list[tuple[int, int | None, str | None]] = [(0, None, None)]
-        self._at: list[int] = []
-        self._wallets: list[Decimal] = []
-        self._flows: list[Decimal] = []
-        flows = ZERO
+        self._worths: list[Worth] = []
+        if wallet:
+            self._worths.append(Worth(0, 0, wallet, ZERO, ZERO, ZERO))
         hand: Entry = {}
         for entry in entries:
             if entry["kind"] == "hand":
@@ -31,12 +46,21 @@ class Account:
             if entry["kind"] == "config":
                 by_hand = hand.get("do") == entry["what"] and hand["at_ms"] == entry["at_ms"]
                 self._configured(entry, by_hand=by_hand)
-            if entry["kind"] == "income" and entry.get("cause") == "TRANSFER":
-                flows += Decimal(str(entry["amount"]))
             if "wallet" in entry:
-                self._at.append(int(str(entry["at_ms"])))
-                self._wallets.append(Decimal(str(entry["wallet"])))
-                self._flows.append(flows)
+                self._worths.append(self._worth(entry))
+
+    def _worth(self, entry: Entry) -> Worth:
+        before = self._worths[-1] if self._worths else Worth(0, 0, ZERO, ZERO, ZERO, ZERO)
+        is_flow = entry["kind"] == "income" and entry.get("cause") == "TRANSFER"
+        is_held = entry["kind"] == "position" and "quantity" in entry
+        return Worth(
+            int(str(entry["n"])),
+            int(str(entry["at_ms"])),
+            Decimal(str(entry["wallet"])),
+            before.flows + (Decimal(str(entry["amount"])) if is_flow else ZERO),
+            Decimal(str(entry["quantity"])) if is_held else before.quantity,
+            Decimal(str(entry["entry_price"])) if is_held else before.entry_price,
+        )
 
     def _configured(self, entry: Entry, *, by_hand: bool) -> None:
         """Note a setting; what another hand changed is nobody's answer for an entry under way."""
@@ -59,17 +83,31 @@ class Account:
         _, leverage, margin = self._settings[max(index, 0)]
         return leverage, margin
 
-    def fell_pct(self, at_ms: int, since_ms: int) -> Decimal:
-        """Return by how much of its base the wallet changed since a period began, in percent.
+    def at(self, n: int) -> Worth | None:
+        """Return the account before log entry ``n``, None while nothing is known of it."""
+        index = bisect_left(self._worths, n, key=lambda worth: worth.n) - 1
+        return self._worths[index] if index >= 0 else None
+
+    def during(self, from_n: int, until_n: int) -> Sequence[Worth]:
+        """Return what stood between two entries of the log, oldest first."""
+        first = max(bisect_left(self._worths, from_n, key=lambda worth: worth.n) - 1, 0)
+        return self._worths[first : bisect_left(self._worths, until_n, key=lambda w: w.n)]
+
+    def between(self, from_ms: int, until_ms: int) -> Sequence[Worth]:
+        """Return what stood at some moment of that stretch, oldest first."""
+        first = max(bisect_right(self._worths, from_ms, key=lambda w: w.at_ms) - 1, 0)
+        return self._worths[first : bisect_right(self._worths, until_ms, key=lambda w: w.at_ms)]
+
+    def fell_pct(self, now: Worth, equity: Decimal, since_ms: int) -> Decimal:
+        """Return by how much of its base an equity differs from a period's opening, in percent.
 
         Transfers aside; the base is the smaller of the opening and the opening with the transfers
-        (RULES H2). 0 when nothing is known of the wallet.
+        (RULES H2). Nothing was held when the period began.
         """
-        now, start = bisect_right(self._at, at_ms) - 1, bisect_right(self._at, since_ms) - 1
-        if now < 0:
-            return ZERO
-        opening = self._wallets[start] if start >= 0 else self._opening
-        flows = self._flows[now] - (self._flows[start] if start >= 0 else ZERO)
+        index = bisect_right(self._worths, since_ms, key=lambda worth: worth.at_ms) - 1
+        start = self._worths[index] if index >= 0 else None
+        opening = self._opening if start is None else start.wallet
+        flows = now.flows - (ZERO if start is None else start.flows)
         base = min(opening, opening + flows)
-        result = self._wallets[now] - opening - flows
+        result = equity - opening - flows
         return min(ZERO, result / base * 100) if base > 0 else ZERO

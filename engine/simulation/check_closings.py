@@ -6,7 +6,7 @@ for are generous: only what no rule of RULES F can have asked for is named.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +18,7 @@ from engine.simulation.checkers import STOPS, Finding, History
 from engine.simulation.cover import Picture
 from engine.simulation.given import Inbox
 from engine.simulation.log import Filled, Placed
+from engine.simulation.prices import Prices
 
 Entry = Mapping[str, object]
 RECENT_MS = 10_000
@@ -37,35 +38,20 @@ class Refused:
     trigger: Decimal | None
 
 
-class Prices:
-    """Last and mark price over time."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        """Read the prices of a log; a venue that logs none gives none."""
-        told = [e for e in entries if e["kind"] == "price"]
-        self._at = [int(str(e["at_ms"])) for e in told]
-        self._pairs = [(Decimal(str(e["last"])), Decimal(str(e["mark"]))) for e in told]
-
-    def within(self, from_ms: int, until_ms: int) -> list[Decimal]:
-        """Return every price that stood at some moment of that stretch."""
-        first = max(bisect_right(self._at, from_ms) - 1, 0)
-        last = bisect_right(self._at, until_ms)
-        return [price for pair in self._pairs[first:last] for price in pair]
-
-
 def closings(
     history: History,
     entries: Sequence[Entry],
     inbox: Inbox,
     limits: Limits,
     *,
+    prices: Prices,
     flatten_ms: int | None = None,
 ) -> Iterator[Finding]:
     """Yield every close of ours that nothing seen from outside accounts for.
 
-    ``flatten_ms`` is when an operator said flatten.
+    ``prices`` are those of the log; ``flatten_ms`` is when an operator said flatten.
     """
-    prices, refusals = Prices(entries), _refusals(entries)
+    refusals = _refusals(entries)
     force: dict[int, Decimal] = {}
     is_first_target_done: set[int] = set()
     entry_price: Decimal | None = None

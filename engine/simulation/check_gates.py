@@ -1,65 +1,75 @@
-"""Judge E1, E3, D1, D2, H2: no entry is sent that a gate forbids, seen from outside.
+"""Judge E1, E3, D1, D2, H1, H2: no entry is sent that a gate forbids, seen from outside.
 
 What can be known without the keeper is held against every entry that was accepted: the document it
-names, the price and the stop beside it, the account, the day's trades and losses. Distances of
-price, spread and volatility are not: the log carries no book.
+names, the price and the stop beside it, prices and book, the account, the day's trades and losses.
+Not to be seen are gates on the keeper's own condition: clock, picture, lease, halt, store, breaker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Iterator
 
 from engine.domain.identity import OrderRole
 from engine.domain.limits import Limits
-from engine.domain.numbers import plain
-from engine.simulation.account import ANY, Account
+from engine.simulation import gates_account, gates_document, gates_market
+from engine.simulation.account import Account
 from engine.simulation.checkers import Finding, History, Judgement
-from engine.simulation.cover import ZERO, Picture
-from engine.simulation.given import Given, Inbox
-from engine.simulation.lives import Opened, opened_lives
+from engine.simulation.gate_case import Case, Gate, Scene
+from engine.simulation.given import Inbox
+from engine.simulation.lives import opened_lives
 from engine.simulation.log import Placed
+from engine.simulation.looks import Act
 
-DAY_MS = 86_400_000
-MIN_NOTIONAL = Decimal(50)
-FUTURE_MS = 5_000
-STOPPED = ("stop", "emergency", "forced")
-"""Ends after which the same terms wait (RULES D2)."""
+ALWAYS: tuple[Gate, ...] = (
+    gates_document.side,
+    gates_document.price_in_zone,
+    gates_document.stop_and_reward,
+    gates_document.words,
+    gates_document.fresh,
+    gates_document.notional,
+    gates_market.tradable,
+    gates_market.spread,
+    gates_market.gap_to_stop,
+    gates_market.beyond_the_zone,
+    gates_market.taken_at_market,
+)
+"""What holds for a chase too."""
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One entry with everything it is judged by; ``is_first`` in its life.
-
-    ``papers`` are the documents whose prices it may have: its own, and of a chase every one of its
-    side since the life began, for a newer one may have moved zone and targets (D3).
-    """
-
-    entry: Placed
-    sign: int
-    price: Decimal
-    given: Given
-    generation: int
-    is_first: bool
-    picture: Picture
-    papers: Sequence[Given]
-    lives: Sequence[Opened]
-    account: Account
-    inbox: Inbox
-    limits: Limits
-    slack_ms: int
-
-
-Gate = Callable[[Case], str | None]
+GATES: tuple[Gate, ...] = (
+    *ALWAYS,
+    gates_document.not_against,
+    gates_document.settings,
+    gates_document.account_free,
+    gates_document.no_foreign_orders,
+    gates_document.made_after,
+    gates_document.cooldown,
+    gates_market.volatility,
+    gates_market.near_enough,
+    gates_market.liquidation,
+    gates_market.bracket,
+    gates_account.margin,
+    gates_account.trades_today,
+    gates_account.drawdown,
+    gates_account.drawdown_of_the_week,
+)
 
 
 def gates(
-    history: History, account: Account, inbox: Inbox, limits: Limits, *, slack_ms: int
+    history: History,
+    account: Account,
+    inbox: Inbox,
+    limits: Limits,
+    *,
+    slack_ms: int,
+    scene: Scene | None = None,
 ) -> Judgement:
-    """Judge every entry accepted; ``slack_ms`` is how old what the keeper knew may have been."""
+    """Judge every entry accepted; ``slack_ms`` is how old what the keeper knew may have been.
+
+    Without a ``scene`` prices and looks are not known, and their gates are silent.
+    """
     findings: list[Finding] = []
     lives = opened_lives(history)
+    around = scene or Scene()
     begun: dict[int, int] = {}
     checked = 0
     for picture in history.pictures():
@@ -80,9 +90,11 @@ def gates(
         from_ms = begun.setdefault(own.generation, event.at_ms) - slack_ms
         later = [] if is_first else inbox.between(from_ms, event.at_ms)
         papers = [given, *(other for other in later if other.sign == sign)]
+        sent = around.looks.sent(event.client_id, Act(event.n, event.at_ms))
+        armed = around.looks.armed(own.generation, sent)
         case = Case(
             event, sign, event.price, given, own.generation, is_first, picture, papers,
-            lives, account, inbox, limits, slack_ms,
+            lives, account, inbox, limits, slack_ms, around, sent, armed,
         )  # fmt: skip
         findings += _refused(case)
     return Judgement(
@@ -93,163 +105,4 @@ def gates(
 def _refused(case: Case) -> Iterator[Finding]:
     for gate in GATES if case.is_first else ALWAYS:
         if (why := gate(case)) is not None:
-            name = gate.__name__.lstrip("_")
-            yield Finding(case.entry.at_ms, f"{case.entry.client_id}, {name}: {why}")
-
-
-def _side(case: Case) -> str | None:
-    return None if case.sign == case.given.sign else f"{case.entry.side} for {case.given.action}"
-
-
-def _price_in_zone(case: Case) -> str | None:
-    low, high = case.given.zone_low, case.given.zone_high
-    if any(paper.zone_low <= case.price <= paper.zone_high for paper in case.papers):
-        return None
-    return f"{plain(case.price)} outside {plain(low)}..{plain(high)}"
-
-
-def _stop_and_reward(case: Case) -> str | None:
-    """E1: some own stop rests far enough from the price, and near enough for the reward."""
-    share = case.limits.stop_distance_min_pct / 100
-    triggers = [
-        o.terms.trigger_price
-        for o in case.picture.own(OrderRole.STOP_PRIMARY)
-        if o.terms.trigger_price is not None
-        and (its := o.own_id) is not None
-        and its.generation == case.generation
-    ]
-    if not triggers:
-        return None  # whether one must rest is another checker's
-    risks = [(case.price - t) * case.sign for t in triggers]
-    reward = (_target(case) - case.price) * case.sign
-    far = [risk for risk in risks if risk >= share * case.price]
-    if not far:
-        return f"stop {plain(min(risks))} away, {plain(share * case.price)} at least"
-    if all(reward < case.limits.rr_minimum * risk for risk in far):
-        return f"reward {plain(reward)} for risk {plain(min(far))}"
-    return None
-
-
-def _target(case: Case) -> Decimal:
-    """Return the target farthest away: what the reward may be measured to at most."""
-    return max((paper.tp1 for paper in case.papers), key=lambda tp1: tp1 * case.sign)
-
-
-def _notional(case: Case) -> str | None:
-    cost = (case.entry.quantity or ZERO) * case.price
-    if MIN_NOTIONAL <= cost <= case.limits.notional_max:
-        return None
-    return f"{plain(cost)} outside {MIN_NOTIONAL}..{plain(case.limits.notional_max)}"
-
-
-def _fresh(case: Case) -> str | None:
-    age_ms = case.entry.at_ms - case.given.made_ms
-    limit_ms = case.limits.decision_stale_ms + case.slack_ms
-    if -FUTURE_MS - case.slack_ms <= age_ms <= limit_ms:
-        return None
-    return f"{age_ms / 1000:g} s old"
-
-
-def _words(case: Case) -> str | None:
-    """E3: what the document itself says of its risk."""
-    given, limits = case.given, case.limits
-    if not given.is_checked:
-        return "a risk check is false or missing"
-    if given.risk_level <= 0:
-        return "risk level 0"
-    if given.confidence < limits.confidence_min or given.confidence <= 0:
-        return f"confidence {plain(given.confidence)}"
-    if not 1 <= given.leverage <= limits.leverage_max:
-        return f"leverage {given.leverage}"
-    return None
-
-
-def _not_against(case: Case) -> str | None:
-    """D3, D4: no newer document that says otherwise lay there all the time."""
-    until_ms = case.entry.at_ms
-    before = case.inbox.at(until_ms - case.slack_ms)
-    still = case.inbox.at(until_ms)
-    for other in before:
-        is_newer = case.given.made_ms < other.made_ms <= until_ms
-        if other in still and is_newer and other.sign != case.sign:
-            return f"a newer document said {other.action}"
-    return None
-
-
-def _settings(case: Case) -> str | None:
-    leverage, margin = case.account.settings_at(case.entry.n)
-    if leverage not in (case.given.leverage, ANY):
-        return f"leverage stands at {leverage}, not {case.given.leverage}"
-    wanted = "ISOLATED" if case.limits.is_isolated else "CROSSED"
-    return None if margin in (wanted, None) else f"margin type is {margin}"
-
-
-def _account_free(case: Case) -> str | None:
-    """E4, G6: flat, and nothing of an earlier life rests."""
-    if case.picture.position != 0:
-        return f"a position of {plain(case.picture.position)} stands"
-    old = [
-        o.terms.client_id
-        for o in case.picture.own()
-        if (its := o.own_id) is not None and its.generation < case.generation
-    ]
-    return f"{old[0]} of an earlier life rests" if old else None
-
-
-def _made_after(case: Case) -> str | None:
-    """D2: made after the last position closed, unless it is the opposite that closed it.
-
-    One that opened before is ``executed_once``'s.
-    """
-    last = _last(case)
-    if any(life.decision_hash == case.given.id for life in case.lives):
-        return None
-    if last is None or last.sign != case.sign or case.given.made_ms > last.closed_ms:
-        return None
-    return f"made {(last.closed_ms - case.given.made_ms) / 1000:g} s before the last close"
-
-
-def _cooldown(case: Case) -> str | None:
-    """D2: after a stop-out the same terms wait."""
-    for life in case.lives:
-        since_ms = case.entry.at_ms - life.closed_ms
-        if not 0 <= since_ms < case.limits.cooldown_ms or life.end not in STOPPED:
-            continue
-        before = case.inbox.named(life.decision_hash, life.opened_ms)
-        if before is not None and before.same == case.given.same:
-            return f"the same terms were stopped out {since_ms / 1000:g} s ago"
-    return None
-
-
-def _trades_today(case: Case) -> str | None:
-    start_ms = case.entry.at_ms - case.entry.at_ms % DAY_MS
-    count = sum(start_ms <= life.opened_ms < case.entry.at_ms for life in case.lives)
-    return None if count < case.limits.trades_per_day_max else f"{count} positions today"
-
-
-def _drawdown(case: Case) -> str | None:
-    """H2, while flat: what the wallet lost since the opening, transfers aside."""
-    at_ms = case.entry.at_ms - case.slack_ms
-    fell = case.account.fell_pct(at_ms, at_ms - at_ms % DAY_MS)
-    limit = case.limits.daily_drawdown_limit_pct
-    return None if fell > limit else f"{fell:.2f} % down today"
-
-
-def _last(case: Case) -> Opened | None:
-    closed = [life for life in case.lives if life.closed_ms < case.entry.at_ms]
-    return max(closed, key=lambda life: life.closed_ms, default=None)
-
-
-ALWAYS: tuple[Gate, ...] = (_side, _price_in_zone, _stop_and_reward, _notional, _words, _fresh)
-"""What holds for a chase too."""
-
-GATES: tuple[Gate, ...] = (
-    *ALWAYS,
-    _not_against,
-    _settings,
-    _account_free,
-    _made_after,
-    _cooldown,
-    _trades_today,
-    _drawdown,
-)
+            yield Finding(case.entry.at_ms, f"{case.entry.client_id}, {gate.__name__}: {why}")

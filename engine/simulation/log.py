@@ -30,6 +30,7 @@ class Placed:
     close_position: bool
     position_side: str = "BOTH"
     price: Decimal | None = None
+    time_in_force: str = ""
 
     @property
     def own_id(self) -> ClientOrderId | None:
@@ -132,6 +133,7 @@ def _placed(entry: Entry, exchange_id: str) -> Placed:
         close_position=is_whole,
         position_side=str(entry["position_side"]),
         price=None if price == 0 else price,
+        time_in_force=str(entry.get("time_in_force") or ""),
     )
 
 

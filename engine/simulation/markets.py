@@ -56,8 +56,20 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Wide:
+    """A stretch of time in which the ask stands this share of the price above the bid."""
+
+    at_ms: int
+    lasts_ms: int
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
-    """One price path: which walk, its seed, how much it is stretched, its legs and its jumps."""
+    """One price path: which walk, its seed, how much it is stretched, its legs and its jumps.
+
+    ``wides`` are when its book is wide; it is one tick wide otherwise.
+    """
 
     walk: str
     seed: int
@@ -66,6 +78,7 @@ class Market:
     legs: tuple[Leg, ...]
     gaps: tuple[Gap, ...]
     length_ms: int
+    wides: tuple[Wide, ...] = ()
 
     def drift_at(self, passed_ms: int) -> Decimal:
         """Return the drift of the leg that ``passed_ms`` after the start lies on."""
@@ -92,7 +105,16 @@ class Market:
             last, mark = last + shift, mark + mark_shift
             last += sum((g.shift_at(passed_ms, last, Which.LAST) for g in passing), ZERO)
             mark += sum((g.shift_at(passed_ms, mark, Which.MARK) for g in passing), ZERO)
-            yield replace(point, last=_on(last, TICK), mark=_on(mark, MARK_TICK))
+            last = _on(last, TICK)
+            ask = self._ask_at(passed_ms, last)
+            yield replace(point, last=last, mark=_on(mark, MARK_TICK), ask=ask)
+
+    def _ask_at(self, passed_ms: int, last: Decimal) -> Decimal | None:
+        """Return the best ask of a wide book, None where the book is not wide."""
+        share = sum(
+            (w.share for w in self.wides if w.at_ms <= passed_ms < w.at_ms + w.lasts_ms), ZERO
+        )
+        return _on(last * (1 + share), TICK) if share else None
 
 
 def _on(price: Decimal, grid: Decimal) -> Decimal:

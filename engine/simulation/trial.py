@@ -238,6 +238,7 @@ class _Course:
                 self._drawn.limits,
                 Account(entries, self._drawn.venue.wallet),
                 self._flatten_ms,
+                self._drawn.venue.brackets,
             ),
             self._untold(),
         )

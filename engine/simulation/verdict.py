@@ -25,10 +25,14 @@ from engine.simulation.check_gates import gates
 from engine.simulation.check_order import LATE_MS, protection_first
 from engine.simulation.checkers import Finding, History, executed_once, never_widened
 from engine.simulation.cover import Picture
+from engine.simulation.gate_case import Scene
 from engine.simulation.given import Inbox
 from engine.simulation.log import Changed, Event, Filled, Placed
+from engine.simulation.looks import Looks
+from engine.simulation.prices import Prices
 from engine.simulation.refused import Refusals
 from engine.simulation.requests import Request, Span
+from engine.venue.settings import BTCUSDT_BRACKETS, Bracket
 
 Entry = Mapping[str, object]
 CHECKERS = (
@@ -83,12 +87,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the keeper was asked for: documents, settings, and the wallet it began with."""
+    """What the keeper was asked for: documents and settings; the account and its brackets."""
 
     inbox: Inbox
     limits: Limits
     account: Account = field(default_factory=lambda: Account(()))
     flatten_ms: int | None = None
+    brackets: Sequence[Bracket] = BTCUSDT_BRACKETS
 
 
 def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
@@ -154,11 +159,29 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
         )
         found += [("protection_first", f) for f in first.findings]
     if asked is not None:
-        slack_ms = LATE_MS + pace.next_look_ms
-        given = gates(history, asked.account, asked.inbox, asked.limits, slack_ms=slack_ms)
+        scene = Scene(
+            Prices(evidence.entries),
+            Looks(requests),
+            asked.brackets,
+            births=evidence.births,
+            is_store_whole=evidence.is_store_whole,
+        )
+        given = gates(
+            history,
+            asked.account,
+            asked.inbox,
+            asked.limits,
+            slack_ms=LATE_MS + pace.next_look_ms,
+            scene=scene,
+        )
         found += [("gates", f) for f in given.findings]
         causeless = closings(
-            history, evidence.entries, asked.inbox, asked.limits, flatten_ms=asked.flatten_ms
+            history,
+            evidence.entries,
+            asked.inbox,
+            asked.limits,
+            prices=scene.prices,
+            flatten_ms=asked.flatten_ms,
         )
         found += [("gates", f) for f in causeless]
     return found

@@ -346,7 +346,13 @@ class Venue:
         last_before, mark_before = market.last, market.mark
         market.move(point, house.clock.exchange)
         if house.settings.log_prices:
-            house.journal.note("price", last=plain(market.last), mark=plain(market.mark))
+            house.journal.note(
+                "price",
+                last=plain(market.last),
+                mark=plain(market.mark),
+                bid=plain(market.bid),
+                ask=plain(market.ask),
+            )
         if house.settings.market_streams:
             self._market_events.after_point(
                 market,

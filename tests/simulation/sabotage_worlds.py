@@ -12,7 +12,7 @@ from random import Random  # noqa: TID251 - only the type: a profile is handed i
 
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.draw import PROFILES, Drawn, Profile, draw
-from engine.simulation.markets import Leg
+from engine.simulation.markets import Leg, Wide
 from engine.simulation.play import Fault, Hand, Happening, Kill
 
 Happenings = list[tuple[int, Happening]]
@@ -41,6 +41,11 @@ def _kills_after_entries(chance: Random, length_ms: int) -> Happenings:
     """Kill the keeper now and then at a call, after it took effect."""
     times = range(2_000, length_ms, 20_000)
     return [(at, Kill(call=chance.randrange(24), is_after=True)) for at in times]
+
+
+def _restarts(_: Random, length_ms: int) -> Happenings:
+    """Let the keeper die and rise between two ticks, again and again."""
+    return [(at, Kill()) for at in range(9_500, length_ms, 9_500)]
 
 
 def _hands(chance: Random, length_ms: int) -> Happenings:
@@ -109,6 +114,19 @@ def _thin(drawn: Drawn) -> Drawn:
     )
     limits = replace(drawn.limits, chase_interval_ms=5_000, entry_timeout_ms=900_000)
     return replace(drawn, venue=venue, limits=limits)
+
+
+def _wide_books(drawn: Drawn) -> Drawn:
+    """Let the book be wide every other ten seconds."""
+    share = Decimal(12) / 10_000
+    wides = tuple(Wide(at, 10_000, share) for at in range(0, drawn.length_ms, 20_000))
+    return replace(drawn, market=replace(drawn.market, wides=wides))
+
+
+def _swinging(drawn: Drawn) -> Drawn:
+    """Let the price swing about its start, so that results come and go."""
+    market = replace(drawn.market, walk="chop", stretch=Decimal(2), legs=(), gaps=())
+    return replace(drawn, market=market)
 
 
 def _trending(drawn: Drawn) -> Drawn:
@@ -184,4 +202,19 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
     ),
     "busy_days": (PROFILES["calm"], _limits(trades_per_day_max=1)),
     "stale": (PROFILES["calm"], _old_news),
+    "wide_books": (Profile("sabotage", lambda _, __: []), _wide_books),
+    "quick_minutes": (PROFILES["calm"], _limits(volatility_max_pct=Decimal("0.2"))),
+    "short_way": (PROFILES["calm"], _limits(enter_distance_pct=Decimal("0.01"))),
+    "near_liquidation": (PROFILES["calm"], _limits(liq_buffer_pct=Decimal(9))),
+    "little_margin": (PROFILES["calm"], _limits(margin_share_max_pct=Decimal(5))),
+    "losing_day": (PROFILES["calm"], _limits(daily_drawdown_limit_pct=Decimal("-0.1"))),
+    "losing_week": (
+        PROFILES["calm"],
+        _limits(daily_drawdown_limit_pct=Decimal(-20), weekly_drawdown_limit_pct=Decimal("-0.1")),
+    ),
+    "recovering": (
+        Profile("sabotage", lambda _, __: []),
+        lambda d: _swinging(_limits(daily_drawdown_limit_pct=Decimal("-0.1"))(d)),
+    ),
+    "restarted": (Profile("sabotage", _restarts), lambda d: replace(d, wishes=d.wishes[:1])),
 }

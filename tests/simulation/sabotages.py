@@ -691,4 +691,142 @@ def planted(situation):
             ),
         ),
     ),
+    Sabotage(
+        "drops_an_update_on_restart",
+        "what was written down last is missing when a new process reads the ledger",
+        "executed_once",
+        "restarted",
+        24,
+        (
+            Change(
+                "engine.store.recall",
+                "self._ledger = self._read()",
+                "self._ledger = _older(self, self._read())",
+                added="""
+from dataclasses import replace as _replace
+
+def _older(recall, ledger):
+    if not hasattr(recall, "missing"):
+        recall.missing = ledger.past[-1:]
+    return _replace(ledger, past=tuple(p for p in ledger.past if p not in recall.missing))
+""",
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_spread",
+        "a wide book is entered",
+        "gates",
+        "wide_books",
+        12,
+        (
+            Change(
+                GATES,
+                'return _gate("spread_narrow", spread <= limit, '
+                'spread.quantize(Decimal("0.0001")), limit)',
+                'return _gate("spread_narrow", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_volatility",
+        "a minute that moved too much is no reason to wait",
+        "gates",
+        "quick_minutes",
+        12,
+        (
+            Change(
+                GATES,
+                'return _gate("volatility_calm", worst <= limit, worst.quantize(Decimal("0.001")), '
+                "limit)",
+                'return _gate("volatility_calm", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "arms_from_afar",
+        "the distance within which an entry begins does not count",
+        "gates",
+        "short_way",
+        24,
+        (
+            Change(
+                GATES,
+                "passes = distance <= limit and not detail",
+                "passes = not detail",
+            ),
+        ),
+    ),
+    Sabotage(
+        "enters_near_liquidation",
+        "the liquidation price may lie right behind the stop",
+        "gates",
+        "near_liquidation",
+        12,
+        (
+            Change(
+                GATES,
+                'return _gate("liquidation_far", distance >= need, '
+                'distance.quantize(Decimal("0.1")), need)',
+                'return _gate("liquidation_far", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "spends_the_whole_margin",
+        "the share of the balance that an entry may take does not count",
+        "gates",
+        "little_margin",
+        12,
+        (
+            Change(
+                GATES,
+                'return _gate("margin_available", need <= free, '
+                'need.quantize(Decimal("0.01")), free)',
+                'return _gate("margin_available", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_days_loss",
+        "the day's loss does not keep anything from entering",
+        "gates",
+        "losing_day",
+        12,
+        (
+            Change(
+                GATES,
+                'return _drawdown("drawdown_day", situation, opening, flows, limit)',
+                'return _gate("drawdown_day", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "ignores_the_weeks_loss",
+        "the week's loss does not keep anything from entering",
+        "gates",
+        "losing_week",
+        12,
+        (
+            Change(
+                GATES,
+                'return _drawdown("drawdown_week", situation, opening, flows, limit)',
+                'return _gate("drawdown_week", passes=True)',
+            ),
+        ),
+    ),
+    Sabotage(
+        "forgets_what_was_reached",
+        "a limit that was reached is lifted as soon as the loss is smaller again",
+        "gates",
+        "recovering",
+        24,
+        (
+            Change(
+                GATES,
+                "passes = not opening.is_latched and fell > limit",
+                "passes = fell > limit",
+            ),
+        ),
+    ),
 )

@@ -1,0 +1,98 @@
+"""The gates that the account decides (RULES H2, E3): margin, positions a day, loss of day and week.
+
+A loss is judged twice: by what the wallet shows when the entry is sent, and by what the keeper had
+read of the equity before. Read at or below its limit three times in a row by one keeper, which knew
+the flows from the second time on, a limit is latched until the period ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.domain.numbers import plain
+from engine.simulation.gate_case import Case
+from engine.simulation.looks import Act, Topic
+
+DAY_MS = 86_400_000
+WEEK_MS = 7 * DAY_MS
+MONDAY_MS = 4 * DAY_MS
+"""The epoch was a Thursday."""
+
+BALANCE_OLD_MS = 60_000
+"""A free balance read longer ago than this is not what an entry is decided by."""
+
+LOW_READS = 3
+"""So many readings in a row at or below a limit leave no doubt: two would do (C6)."""
+
+
+def trades_today(case: Case) -> str | None:
+    """H2: positions of ours opened today are fewer than the cap."""
+    start_ms = _day(case.entry.at_ms)
+    count = sum(start_ms <= life.opened_ms < case.entry.at_ms for life in case.lives)
+    return None if count < case.limits.trades_per_day_max else f"{count} positions today"
+
+
+def margin(case: Case) -> str | None:
+    """E3: the initial margin is really free; asked when the stop is armed."""
+    act = case.armed or case.sent
+    look = case.scene.looks.last(Topic.ACCOUNT, act, BALANCE_OLD_MS)
+    if look is None:
+        return None  # when the balance was read, nothing tells
+    free = max(worth.wallet for worth in case.account.during(look.n, act.n))
+    need = case.cost / max(case.given.leverage, 1)
+    allowed = free * case.limits.margin_share_max_pct / 100
+    return None if need <= allowed else f"{need:.2f} needed, {allowed:.2f} allowed"
+
+
+def drawdown(case: Case) -> str | None:
+    """H2: the loss of the day stays above its limit; once reached, it stays reached."""
+    return _lost(case, _day, case.limits.daily_drawdown_limit_pct, "today")
+
+
+def drawdown_of_the_week(case: Case) -> str | None:
+    """H2: the loss of the week stays above its limit; once reached, it stays reached."""
+    return _lost(case, _week, case.limits.weekly_drawdown_limit_pct, "this week")
+
+
+def _lost(case: Case, start_of: Callable[[int], int], limit: Decimal, name: str) -> str | None:
+    until_ms = case.entry.at_ms
+    start_ms = start_of(until_ms)
+    worths = case.account.between(until_ms - case.slack_ms, until_ms)
+    fell = max((case.account.fell_pct(w, w.wallet, start_ms) for w in worths), default=None)
+    if fell is not None and fell <= limit:
+        return f"{fell:.2f} % down {name}"
+    return _latched(case, start_ms, limit, name)
+
+
+def _latched(case: Case, start_ms: int, limit: Decimal, name: str) -> str | None:
+    """Return when the keeper must have latched the limit, None when it need not have."""
+    scene, account = case.scene, case.account
+    if not scene.is_store_whole:
+        return None  # what was open before a store was lost, nobody can tell any more (B4)
+    low: list[Act] = []
+    for look in scene.looks.every(Topic.ACCOUNT, start_ms, case.sent.n):
+        if low and any(low[-1].at_ms < born_ms <= look.at_ms for born_ms in scene.births):
+            low.clear()
+        worth = account.at(look.n)
+        points = scene.prices.during(look.n, look.n)
+        if worth is None or not points:
+            continue
+        equity = worth.wallet + worth.quantity * (points[-1].mark - worth.entry_price)
+        if account.fell_pct(worth, equity, start_ms) > limit:
+            low.clear()
+            continue
+        low.append(look)
+        told = scene.looks.every(Topic.INCOME, low[1].at_ms, case.sent.n) if low[1:] else ()
+        if len(low) >= LOW_READS and any(income.at_ms <= look.at_ms for income in told):
+            since_ms = case.sent.at_ms - look.at_ms
+            return f"{plain(limit)} % {name} was reached {since_ms / 1000:g} s ago"
+    return None
+
+
+def _day(at_ms: int) -> int:
+    return at_ms - at_ms % DAY_MS
+
+
+def _week(at_ms: int) -> int:
+    return at_ms - (at_ms - MONDAY_MS) % WEEK_MS

@@ -1,0 +1,78 @@
+"""When the keeper looked and when it acted, from the requests in the venue's log.
+
+A gate is judged by what the keeper could see: what stood at its last answered look of that kind,
+or since. Only answers that no fault touched count as looks, so that nothing is taken for known
+that may have been lost.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.domain.identity import OrderRole
+from engine.simulation.requests import Request
+
+
+class Topic(StrEnum):
+    """What was looked at, by the end of the path."""
+
+    BOOK = "/bookTicker"
+    CANDLES = "/klines"
+    ACCOUNT = "/account"
+    INCOME = "/income"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something at its place in the log."""
+
+    n: int
+    at_ms: int
+
+
+class Looks:
+    """Every look of a kind, every first sending of an order, and when each life was armed."""
+
+    def __init__(self, requests: Iterable[Request] = ()) -> None:
+        """Take every request, oldest first."""
+        self._looks: dict[Topic, list[Act]] = {topic: [] for topic in Topic}
+        self._sent: dict[str, Act] = {}
+        self._armed: dict[int, Act] = {}
+        for request in requests:
+            here = Act(request.n, request.at_ms)
+            if request.verb == "POST":
+                self._sent.setdefault(request.client_id, here)
+                own = request.own_id
+                if own is not None and own.role is OrderRole.STOP_PRIMARY:
+                    self._armed.setdefault(own.generation, here)
+            elif request.verb == "GET" and request.status == 200 and not request.fault:
+                for topic in Topic:
+                    if request.path.endswith(topic):
+                        self._looks[topic].append(here)
+
+    def last(self, topic: Topic, act: Act, old_ms: int) -> Act | None:
+        """Return the last look before ``act``, None when there was none so shortly before."""
+        looks = self._looks[topic]
+        index = bisect_left(looks, act.n, key=lambda look: look.n) - 1
+        if index < 0 or looks[index].at_ms < act.at_ms - old_ms:
+            return None
+        return looks[index]
+
+    def every(self, topic: Topic, from_ms: int, until_n: int) -> Sequence[Act]:
+        """Return the looks since a moment, up to an entry of the log."""
+        looks = self._looks[topic]
+        last = bisect_left(looks, until_n, key=lambda look: look.n)
+        return looks[bisect_left(looks, from_ms, key=lambda look: look.at_ms) : last]
+
+    def sent(self, client_id: str, placed: Act) -> Act:
+        """Return when an order was first sent, at the latest when it was placed."""
+        sent = self._sent.get(client_id, placed)
+        return sent if sent.n < placed.n else placed
+
+    def armed(self, generation: int, before: Act) -> Act | None:
+        """Return when the stop of a life was first sent, None when that was not before."""
+        armed = self._armed.get(generation)
+        return armed if armed is not None and armed.n < before.n else None
