@@ -88,12 +88,15 @@ def _accepted(order: Order, outcome: Outcome) -> Order:
 def learned_while_flat(ledger: Ledger, outcome: Outcome) -> Ledger:
     """Return the ledger with what a stop sent while flat says of the account (RULES E9).
 
-    Written down again only when it changes, with the moment it was found.
+    Written down again only when it changes, with the moment it was found. What an account is known
+    to take one refusal puts in doubt, and the next one ends: without a stop that rests before the
+    fill every later entry is worse off.
     """
+    is_taken: bool | None
     if outcome.fate is Fate.ACCEPTED:
         is_taken = True
     elif outcome.fate is Fate.REJECTED and outcome.code in REFUSED_WHILE_FLAT:
-        is_taken = False
+        is_taken = None if ledger.stop_while_flat else False
     else:
         return ledger
     if ledger.stop_while_flat is is_taken:

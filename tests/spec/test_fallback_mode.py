@@ -220,6 +220,7 @@ def test_the_refusal_that_finds_the_mode_does_not_use_the_decision_up(
         (None, Fate.REJECTED, -2022, (False, NOW)),
         (None, Fate.REJECTED, -2019, (None, None)),
         (None, Fate.UNKNOWN, 0, (None, None)),
+        (True, Fate.REJECTED, -2022, (None, NOW)),
         (False, Fate.REJECTED, -4509, (False, NOW - DAY_MS)),
         (False, Fate.ACCEPTED, 0, (True, NOW)),
     ],
@@ -227,7 +228,10 @@ def test_the_refusal_that_finds_the_mode_does_not_use_the_decision_up(
 def test_what_a_stop_while_flat_says_is_kept_with_its_date(
     known: bool | None, fate: Fate, code: int, learned: tuple[bool | None, int | None]
 ) -> None:
-    """RULES E9: stored per account and symbol; the date is when it was found, not seen again."""
+    """RULES E9: stored per account and symbol; the date is when it was found, not seen again.
+
+    An account that took one before is asked once more: a refusal may have another reason.
+    """
     action = PlaceOrder(a_stop().terms, ActionClass.ENTER, "arm", "arm_stop")
     ledger = replace(
         a_ledger(),
