@@ -240,7 +240,7 @@ def liquidation_far(situation: Situation, entry: Entry) -> GateResult:
     return _gate("liquidation_far", distance >= need, distance.quantize(Decimal("0.1")), need)
 
 
-def spread_narrow(situation: Situation, entry: Entry) -> GateResult:
+def spread_narrow(situation: Situation, entry: Entry | None) -> GateResult:
     """E3: bid and ask are close together."""
     quote = situation.observation.quote
     if quote is None or quote.value.bid <= 0:
@@ -250,7 +250,7 @@ def spread_narrow(situation: Situation, entry: Entry) -> GateResult:
     return _gate("spread_narrow", spread <= limit, spread.quantize(Decimal("0.0001")), limit)
 
 
-def volatility_calm(situation: Situation, entry: Entry) -> GateResult:
+def volatility_calm(situation: Situation, entry: Entry | None) -> GateResult:
     """E3: no recent minute moved more than the limit."""
     fact = situation.observation.candles
     if fact is None or not fact.value:
@@ -290,7 +290,7 @@ def stop_not_crossed(situation: Situation, entry: Entry) -> GateResult:
     )
 
 
-def trades_left_today(situation: Situation, entry: Entry) -> GateResult:
+def trades_left_today(situation: Situation, entry: Entry | None) -> GateResult:
     """H2: own positions with a first fill today (UTC) below the cap; somebody's do not count."""
     start_ms = day_start(situation.now_ms)
     today = sum(1 for p in _ours(situation) if (p.opened_ms or 0) >= start_ms)
@@ -298,7 +298,7 @@ def trades_left_today(situation: Situation, entry: Entry) -> GateResult:
     return _gate("trades_left_today", today < limit, today, limit)
 
 
-def drawdown_day(situation: Situation, entry: Entry) -> GateResult:
+def drawdown_day(situation: Situation, entry: Entry | None) -> GateResult:
     """H2: the day's loss stays above its limit; once reached, it stays reached for the day."""
     equity, limit = situation.ledger.equity, situation.limits.daily_drawdown_limit_pct
     opening = None if equity is None else equity.day
@@ -306,7 +306,7 @@ def drawdown_day(situation: Situation, entry: Entry) -> GateResult:
     return _drawdown("drawdown_day", situation, opening, flows, limit)
 
 
-def drawdown_week(situation: Situation, entry: Entry) -> GateResult:
+def drawdown_week(situation: Situation, entry: Entry | None) -> GateResult:
     """H2: the week's loss stays above its limit; once reached, it stays reached for the week."""
     equity, limit = situation.ledger.equity, situation.limits.weekly_drawdown_limit_pct
     opening = None if equity is None else equity.week
@@ -341,7 +341,7 @@ def book_clean(situation: Situation, entry: Entry) -> GateResult:
     return _gate("book_clean", not rest, len(rest), 0, ", ".join(str(o.id) for o in rest))
 
 
-def no_foreign_orders(situation: Situation, entry: Entry) -> GateResult:
+def no_foreign_orders(situation: Situation, entry: Entry | None) -> GateResult:
     """E3: the policy on other people's orders on the symbol."""
     reports = situation.observation.open_reports
     if reports is None:
@@ -351,7 +351,7 @@ def no_foreign_orders(situation: Situation, entry: Entry) -> GateResult:
     return _gate("no_foreign_orders", allowed, foreign)
 
 
-def account_usable(situation: Situation, entry: Entry) -> GateResult:
+def account_usable(situation: Situation, entry: Entry | None) -> GateResult:
     """E3, H3: one-way mode, single-asset margin, symbol trading."""
     mode, instrument = situation.observation.account_mode, situation.instrument
     if mode is None or instrument is None:
@@ -364,7 +364,7 @@ def account_usable(situation: Situation, entry: Entry) -> GateResult:
     return _gate("account_usable", usable)
 
 
-def clock_in_step(situation: Situation, entry: Entry) -> GateResult:
+def clock_in_step(situation: Situation, entry: Entry | None) -> GateResult:
     """E3: exchange time is known well enough to judge ages and windows."""
     error, limit = situation.condition.clock_error_ms, situation.limits.clock_error_max_ms
     return _gate("clock_in_step", error is not None and error <= limit, error, limit)
@@ -420,7 +420,7 @@ def _ends(zone: EffectiveZone, sign: int) -> tuple[Decimal, Decimal]:
     return (zone.low, zone.high) if sign > 0 else (zone.high, zone.low)
 
 
-WHILE_WAITING: tuple[Gate, ...] = (
+WHILE_WAITING: tuple[Callable[[Situation, Entry | None], GateResult], ...] = (
     spread_narrow,
     volatility_calm,
     trades_left_today,
@@ -433,16 +433,15 @@ WHILE_WAITING: tuple[Gate, ...] = (
 """What is asked again when the entry is sent: an armed stop may have waited for minutes (E9, E4).
 
 Left out is what arming itself has changed, and what withdraws the entry by another rule (E6, D2).
+None of them looks at the document: one that was taken away meanwhile says nothing against what it
+had said, but the market may.
 """
 
 
 def refused_since(situation: Situation) -> str | None:
     """Return the first gate that would not let an armed entry go now, None when all would."""
-    entry = planned_entry(situation)
-    if entry is None:
-        return None  # its document is gone: the age of what was armed decides (D2)
     for gate in WHILE_WAITING:
-        result = gate(situation, entry)
+        result = gate(situation, None)
         if result.verdict is not Verdict.PASS:
             return result.code
     return None

@@ -290,12 +290,18 @@ def test_what_keeps_an_armed_entry_back(row: list[str]) -> None:
         assert reason in held(plan)
 
 
-def test_without_its_document_an_armed_entry_is_judged_by_its_age_alone() -> None:
-    """RULES D2: a file that was taken away says nothing against what it had said."""
+def test_without_its_document_an_armed_entry_is_judged_by_its_age_and_the_market() -> None:
+    """RULES D2, E3: a file that was taken away says nothing against what it had said.
+
+    A book that opened meanwhile does: with the document gone no gate was asked any more.
+    """
     situation = replace(armed(), inbox=an_inbox(None))
     wide = replace(situation.observation, quote=Fact(Quote(d("90760"), d("90860")), NOW))
+    plan = make_plan(replace(situation, observation=wide))
 
-    assert len(placed(make_plan(replace(situation, observation=wide)), ENTRY)) == 1
+    assert len(placed(make_plan(situation), ENTRY)) == 1
+    assert placed(plan, ENTRY) == []
+    assert "spread_narrow" in held(plan)
 
 
 def test_a_halt_withdraws_instead_of_entering() -> None:
