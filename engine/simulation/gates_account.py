@@ -27,9 +27,13 @@ LOW_READS = 3
 
 
 def trades_today(case: Case) -> str | None:
-    """H2: positions of ours opened today are fewer than the cap."""
+    """H2: positions of ours opened today are fewer than the cap.
+
+    A life counts once (A5): its stop may take all, and a rest of its entry fill afterwards.
+    """
     start_ms = _day(case.entry.at_ms)
-    count = sum(start_ms <= life.opened_ms < case.entry.at_ms for life in case.lives)
+    today = [life for life in case.lives if start_ms <= life.opened_ms < case.entry.at_ms]
+    count = len({life.generation for life in today})
     return None if count < case.limits.trades_per_day_max else f"{count} positions today"
 
 

@@ -321,6 +321,31 @@ def test_a_limit_nobody_can_have_been_sure_of_is_not_latched(case: str) -> None:
     ) == []  # fmt: skip
 
 
+def test_a_life_counts_once_among_the_days_positions() -> None:
+    """H2, A5: the stop took everything, then a rest of the entry filled: still one position."""
+    document = opening()
+    first, entry = lived(document)
+    assert isinstance(first, Placed)
+    assert isinstance(entry, Placed)
+    again = opening(timestamp_iso="1970-01-01T00:00:06Z")
+    happened: list[Event] = [first, entry, fill(3_000, entry, "0.012", "0.012")]
+    happened += [fill(4_000, first, "0.012", "0"), fill(4_500, entry, "0.001", "0.001")]
+    happened += [fill(5_000, first, "0.001", "0")]
+    happened += [
+        replace(e, at_ms=7_000, n=e.n + 500, client_id=_second(e, again)) for e in (first, entry)
+    ]
+
+    def found(most: int) -> list[str]:
+        judgement = gates(
+            history(happened), Account(SETTINGS, D(1000)), inbox_of(document, again),
+            replace(LIMITS, trades_per_day_max=most), slack_ms=0,
+        )  # fmt: skip
+        return [f.detail for f in judgement.findings if "trades_today" in f.detail]
+
+    assert found(2) == []
+    assert len(found(1)) == 1
+
+
 def test_somebody_elses_order_forbids_where_the_policy_says_so() -> None:
     """E3: block_on_foreign_orders."""
     theirs = replace(stop(500, "80000", client_id="web_1"), n=50)
