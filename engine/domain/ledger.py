@@ -34,8 +34,18 @@ class PastLife:
     side: Side | None = None
 
 
+class _Finds:
+    """Room beside a ledger for what was looked up in it: no field, so no part of what it says."""
+
+    __slots__ = ("_found",)
+    _found: dict[tuple[OrderRole, ...], tuple[Order, ...]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_found", {})
+
+
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(_Finds):
     """The engine's memory; everything a plan may depend on besides decision and observation.
 
     ``orders`` holds every own order that is not final, and all orders of the current life.
@@ -78,6 +88,12 @@ class Ledger:
 
     def of_life(self, *roles: OrderRole) -> tuple[Order, ...]:
         """Return the current life's orders of these roles (all roles when none is named)."""
+        found = self._found.get(roles)
+        if found is None:  # asked dozens of times a tick, and answered once
+            found = self._found[roles] = self._of_life(roles)
+        return found
+
+    def _of_life(self, roles: tuple[OrderRole, ...]) -> tuple[Order, ...]:
         if self.life is None:
             return ()
         generation = self.life.generation
@@ -181,7 +197,7 @@ class Ledger:
         """Return whether no entry of this life can execute any more, nor is to be replaced."""
         if self.life is not None and self.life.chasing_ms is not None:
             return False
-        return all(o.status.is_final for o in self.of_life(OrderRole.ENTRY))
+        return not any(o.may_rest for o in self.of_life(OrderRole.ENTRY))
 
     @property
     def binding_level(self) -> Decimal | None:
