@@ -30,12 +30,17 @@ class Frost:
     """A process that will stand still ``calls`` calls from now (0: at the next), as SIGSTOP does.
 
     Before that call takes effect or, with ``is_after``, before its answer is read; ``stand_still``
-    returns when it wakes.
+    returns when it wakes. Where ``is_sending`` only requests that change something are counted.
     """
 
     calls: int
     is_after: bool
     stand_still: Callable[[], object]
+    is_sending: bool = False
+
+    def counts(self, name: tuple[str, ...]) -> bool:
+        """Return whether the call of this name is one of those counted."""
+        return not self.is_sending or name[0] in ("POST", "DELETE")
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Mortality:
     is_after: bool = False
     frost: Frost | None = None
     heard: Callable[[tuple[str, ...]], object] | None = field(default=None, repr=False)
+    under_way: tuple[str, ...] = field(default=("",), repr=False)
 
     def doom(self, dies_in: int, *, is_after: bool) -> None:
         """Let the call ``dies_in`` calls from now (0: the next) be the last."""
@@ -67,15 +73,17 @@ class Mortality:
         self.calls += 1
         if self.heard is not None:
             self.heard(name)
-        if self.frost is not None and self.frost.calls == 0 and not self.frost.is_after:
-            self._freeze(self.frost)
+        self.under_way = name
+        frost = self.frost
+        if frost is not None and frost.counts(name) and frost.calls == 0 and not frost.is_after:
+            self._freeze(frost)
         if self.dies_in == 0 and not self.is_after:
             self.dies_in = None
             raise Killed
 
     def end(self) -> None:
         """Note that a call took effect; raises ``Killed`` when its answer must be lost."""
-        if self.frost is not None:
+        if self.frost is not None and self.frost.counts(self.under_way):
             if self.frost.calls == 0:
                 self._freeze(self.frost)
             else:

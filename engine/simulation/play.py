@@ -70,12 +70,14 @@ class Kill:
 class Freeze:
     """The keeper stands still for ``frozen_ms`` in the middle of a call, as SIGSTOP does it.
 
-    ``call`` and ``is_after`` as for a death; it wakes none the wiser and goes on with that call.
+    ``call`` and ``is_after`` as for a death, ``is_sending``: counted are only requests that change
+    something. It wakes none the wiser and goes on with that call.
     """
 
     frozen_ms: int
     call: int = 0
     is_after: bool = False
+    is_sending: bool = False
 
 
 Happening = Appear | Compose | Hand | Fault | Calm | Kill | Freeze
@@ -172,7 +174,7 @@ class Play:
                 case Freeze():
                     self.freezes_wanted += 1
                     still = partial(self._stand_still, what.frozen_ms)
-                    world.mortality.frost = Frost(what.call, what.is_after, still)
+                    world.mortality.frost = Frost(what.call, what.is_after, still, what.is_sending)
                 case Appear():
                     self._write(what, at_ms)
                 case Compose():

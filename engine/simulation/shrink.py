@@ -104,6 +104,7 @@ def _drawn_lines(drawn: Drawn, trial: Trial) -> Iterator[tuple[int, str]]:
                 yield START_MS + at_ms, f"death {where}, for {what.dead_ms} ms{lost}"
             case Freeze():
                 where = f"{'after' if what.is_after else 'before'} call {what.call}"
+                where += " that sends" if what.is_sending else ""
                 yield START_MS + at_ms, f"freeze {where}, for {what.frozen_ms} ms"
             case Compose():
                 yield START_MS + at_ms, what.write.__name__.replace("_", " ")

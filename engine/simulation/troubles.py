@@ -285,13 +285,16 @@ def freezes(chance: Random, length_ms: int, others: Happenings) -> tuple[Standby
     if not is_store_safe or chance.random() >= 0.5:
         return Standby.NOWHERE, []
     where = (Standby.NOWHERE, Standby.SAME_HOST, *(Standby.OTHER_HOST,) * 2)
-    found: Happenings = [
-        (
-            chance.randrange(_lasting_ms(length_ms)),
-            Freeze(chance.choice(FREEZES_MS), chance.randrange(12), is_after=chance.random() < 0.5),
+    found: Happenings = []
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        is_sending = chance.random() < 0.6
+        freeze = Freeze(
+            chance.choice(FREEZES_MS),
+            chance.randrange(3 if is_sending else 12),
+            is_after=chance.random() < 0.5,
+            is_sending=is_sending,
         )
-        for _ in range(chance.choice((1, 1, 2)))
-    ]
+        found.append((chance.randrange(_lasting_ms(length_ms)), freeze))
     return chance.choice(where), found
 
 
