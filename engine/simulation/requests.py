@@ -17,6 +17,9 @@ WEIGHT_LIMIT = 2_400
 STRETCH_PERCENT = (30, 40)
 """From these shares of the weight on the tick takes two and three intervals (RULES H4)."""
 
+CLOCK_REFUSED = -1021
+"""The exchange's word for a timestamp outside of its window."""
+
 WAITS = ("timeout", "slow", "executed_late")
 """Faults that cost the patience of one request, as far as their names begin so."""
 
@@ -91,14 +94,15 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
     """Return when requests were broken: for the patience of one, its instant, or a silence.
 
     An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
-    became of a stop stays hidden until the next look.
+    became of a stop stays hidden until the next look. So is a request that the exchange refused
+    for its clock (the table of RULES B).
     """
     entries = list(entries)
     requests = read_requests(entries)
     spans = [
         Span(r.at_ms, r.at_ms + (patience_ms if r.fault.startswith(WAITS) else 1))
         for r in requests
-        if r.fault
+        if r.fault or r.code == CLOCK_REFUSED
     ]
     denied = [
         Span(at_ms := _int(e["at_ms"]), at_ms + 1)

@@ -408,6 +408,17 @@ def test_an_order_denied_is_imposed_for_that_instant_and_a_list_that_forgets_is_
     assert broken_spans(strikes, 2_000) == [Span(1_020, 1_021)]
 
 
+def test_a_request_refused_for_its_clock_is_imposed_at_its_instant() -> None:
+    """RULES B: "clock refused" stands beside an exchange out of reach; other refusals do not."""
+    entry_ = {
+        "kind": "request", "n": 1, "at_ms": 1_000, "verb": "GET", "path": "/x", "client_id": None,
+        "status": 400, "weight_1m": 1, "code": -1021,
+    }  # fmt: skip
+
+    assert broken_spans([entry_], 2_000) == [Span(1_000, 1_001)]
+    assert broken_spans([{**entry_, "code": -2022}], 2_000) == []
+
+
 def test_the_moved_stop_and_the_floor_are_no_exposure() -> None:
     """The constants this file borrows are those of an honest life."""
     assert exposure(History([FIRST, ENTRY, FLOOR, MOVED], end_ms=1)).ok
