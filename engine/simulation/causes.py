@@ -140,7 +140,7 @@ def naked_with_causes(
                     wait_ms = bounds()[STOP_UNANSWERED].wait_ms
                     failed = refusals.within(window.from_ms, window.until_ms)
                     waits = [Span(at_ms, at_ms + wait_ms) for at_ms in failed]
-            bound_ms = _extended(window.from_ms, bound_ms, (*imposed, *waits), pace)
+            bound_ms = extended(window.from_ms, bound_ms, (*imposed, *waits), pace)
             shared_ms = _shared_ms(window, imposed)
         found.append(Naked(window, cause, bound_ms, state_of(first), shared_ms))
     return tuple(found)
@@ -151,7 +151,7 @@ def _is_refused(window: Window, refusals: Refusals) -> bool:
     return len(refusals.within(window.from_ms, window.until_ms)) >= REFUSED_FORMS
 
 
-def _extended(from_ms: int, bound_ms: int, imposed: Sequence[Span], pace: Pace) -> int:
+def extended(from_ms: int, bound_ms: int, imposed: Sequence[Span], pace: Pace) -> int:
     """Move the end of a bound to one look after each imposed time that began before it."""
     until_ms = from_ms + bound_ms
     for span in sorted(imposed, key=lambda one: one.from_ms):

@@ -14,10 +14,10 @@ from functools import cached_property
 
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.limits import Limits
-from engine.domain.numbers import plain
+from engine.domain.numbers import ZERO, plain
 from engine.read.documents import Document
 from engine.simulation.account import Account
-from engine.simulation.causes import Naked, Pace, naked_with_causes, state_of
+from engine.simulation.causes import Naked, Pace, extended, naked_with_causes, state_of
 from engine.simulation.check_budget import budget
 from engine.simulation.check_closings import closings
 from engine.simulation.check_exposure import exposure
@@ -103,7 +103,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]
     findings = [("covered", f) for n in naked if (f := n.finding) is not None]
     findings += [("never_widened", f) for f in never_widened(history).findings]
     findings += [("executed_once", f) for f in executed_once(history).findings]
-    findings += [("never_flipped", f) for f in _flips(evidence.events)]
+    findings += [("never_flipped", f) for f in _flips(evidence)]
     findings += [("foreign_untouched", f) for f in _touched(evidence.events)]
     findings += _of_acts(evidence)
     if evidence.is_store_whole:
@@ -193,20 +193,36 @@ def digest_of(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _flips(events: Iterable[Event]) -> Iterable[Finding]:
-    """Name own orders that turned the position around, and exits that could have (F10, B3)."""
-    held = None
-    for event in events:
+def _flips(evidence: Evidence) -> Iterable[Finding]:
+    """Name own orders that turned the position around, and exits that could have (F10, B3).
+
+    An entry that rested before somebody opened the other side may still fill until the next look.
+    """
+    held, theirs_ms = ZERO, None
+    for event in evidence.events:
         if isinstance(event, Placed) and (own := event.own_id) is not None:
             can_open = not (event.reduce_only or event.close_position)
             if can_open and own.role is not OrderRole.ENTRY and event.position_side == "BOTH":
                 text = f"{event.client_id} ({own.role.value}) could open the other side"
                 yield Finding(event.at_ms, text)
         if isinstance(event, Filled):
-            if held is not None and held * event.position < 0 and event.own_id is not None:
-                text = f"{event.client_id} took {plain(held)} to {plain(event.position)}"
-                yield Finding(event.at_ms, text)
+            own = event.own_id
+            if own is None and held * event.position <= 0:
+                theirs_ms = event.at_ms
+            if own is not None and held * event.position < 0:
+                is_entry = own.role is OrderRole.ENTRY
+                if not (is_entry and _is_unseen(evidence, theirs_ms, event.at_ms)):
+                    text = f"{event.client_id} took {plain(held)} to {plain(event.position)}"
+                    yield Finding(event.at_ms, text)
             held = event.position
+
+
+def _is_unseen(evidence: Evidence, since_ms: int | None, at_ms: int) -> bool:
+    """Return whether what happened at ``since_ms`` could not be seen and answered by ``at_ms``."""
+    if since_ms is None:
+        return False
+    look_ms = evidence.pace.of("look", since_ms)
+    return at_ms - since_ms <= extended(since_ms, look_ms, evidence.imposed, evidence.pace)
 
 
 def _touched(events: Sequence[Event]) -> Iterable[Finding]:

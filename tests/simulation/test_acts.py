@@ -22,6 +22,7 @@ from engine.simulation.given import Inbox, appeared
 from engine.simulation.log import Event, Placed
 from engine.simulation.requests import Request, Rhythm, Span, broken_spans, read_requests
 from engine.simulation.verdict import Evidence, judge
+from tests.builders import ids, table
 from tests.simulation.test_checkers import (
     ENTRY,
     FIRST,
@@ -85,6 +86,29 @@ def test_an_exit_order_that_could_open_is_a_flip_in_waiting() -> None:
     violations, _ = judge(evidence)
 
     assert [(v.checker, v.at_ms) for v in violations] == [("never_flipped", 5_000)]
+
+
+FLIPS = table("""
+by     made_s  filled_s  found  why
+hand   3.0     4.0       no     nobody could know in time: the entry rested before it
+hand   3.0     4.1       yes    a look later the entry should have been withdrawn
+entry  3.0     3.5       yes    our own orders never turn our own position
+""")
+
+
+@pytest.mark.parametrize("row", FLIPS, ids=ids(FLIPS))
+def test_an_entry_may_turn_what_somebody_opened_a_moment_ago(row: list[str]) -> None:
+    """RULES F10, G1: for as long as one look may take."""
+    by, made_s, filled_s, found, _ = row
+    made_ms, filled_ms = int(Decimal(made_s) * 1000), int(Decimal(filled_s) * 1000)
+    order = replace(ENTRY, side="SELL", client_id="web_1" if by == "hand" else ENTRY.client_id)
+    theirs = fill(made_ms, order, "0.002", "-0.002")
+    events: list[Event] = [FIRST, ENTRY, theirs, fill(filled_ms, ENTRY, "0.013", "0.011")]
+    evidence = Evidence((), events, history(events), Pace(1_000, 20), (), (), is_store_whole=False)
+
+    violations, _ = judge(evidence)
+
+    assert ("never_flipped" in {v.checker for v in violations}) is (found == "yes")
 
 
 def test_a_fourth_stop_is_one_too_many() -> None:
@@ -355,12 +379,12 @@ def test_entries_stop_at_half_of_the_weight_and_targets_at_two_thirds(
 
 def test_the_table_names_every_cause_with_its_bound() -> None:
     """RULES B: one tick and three round trips for what is seen at the next look, 0 for none."""
-    table = bounds()
+    rows = bounds()
 
-    assert table["none"].ms(1_000, 20) == 0
-    assert table["stop_removed"].ms(1_000, 20) == 1_060
-    assert table["foreign_position"].ms(1_000, 20) == 11_060
-    assert all(row.what for row in table.values())
+    assert rows["none"].ms(1_000, 20) == 0
+    assert rows["stop_removed"].ms(1_000, 20) == 1_060
+    assert rows["foreign_position"].ms(1_000, 20) == 11_060
+    assert all(row.what for row in rows.values())
 
 
 def test_the_bound_stretches_with_the_tick_and_no_further() -> None:
