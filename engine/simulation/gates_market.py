@@ -72,10 +72,11 @@ def beyond_the_zone(case: Case) -> str | None:
 def near_enough(case: Case) -> str | None:
     """E6: armed within the entering distance of the effective zone, sent within the leaving one.
 
-    Neither at the first target. Without an armed stop (E9) nothing shows when the life began.
+    Neither at the first target. Without an armed stop (E9) nothing shows when the life began, nor
+    where the first stop never left its keeper: the one that follows belongs to the same arming.
     """
     limits = case.limits
-    if case.armed is not None:
+    if case.armed is not None and not case.scene.looks.was_armed_before(case.generation):
         why = _far(case, case.armed, [case.given], limits.enter_distance_pct)
         if why is not None:
             return f"armed {why}"

@@ -41,12 +41,15 @@ class Looks:
         self._looks: dict[Topic, list[Act]] = {topic: [] for topic in Topic}
         self._sent: dict[str, Act] = {}
         self._armed: dict[int, Act] = {}
+        self._rearmed: set[int] = set()
         for request in requests:
             here = Act(request.n, request.at_ms)
             if request.verb == "POST":
                 self._sent.setdefault(request.client_id, here)
                 own = request.own_id
                 if own is not None and own.role is OrderRole.STOP_PRIMARY:
+                    if own.generation not in self._armed and own.revision > 1:
+                        self._rearmed.add(own.generation)
                     self._armed.setdefault(own.generation, here)
             elif request.verb == "GET" and request.status == 200 and not request.fault:
                 for topic in Topic:
@@ -76,3 +79,7 @@ class Looks:
         """Return when the stop of a life was first sent, None when that was not before."""
         armed = self._armed.get(generation)
         return armed if armed is not None and armed.n < before.n else None
+
+    def was_armed_before(self, generation: int) -> bool:
+        """Return whether a stop was decided for this life that never left its keeper."""
+        return generation in self._rearmed

@@ -190,6 +190,19 @@ def test_an_entry_begins_near_its_effective_zone_only() -> None:
     assert refused([price(50, 500, "91059"), price(110, 1_500, "90752")]) == []
 
 
+def test_a_stop_that_never_left_a_dying_keeper_armed_its_life_all_the_same() -> None:
+    """E6: the entering distance held when the first stop was decided, which no log shows."""
+    far = [price(50, 500, "91061"), price(110, 1_500, "90752")]
+    first, entry = lived(opening())
+    assert isinstance(first, Placed)
+    again = replace(first, client_id=first.client_id.replace("s001", "s002"))
+
+    assert refused(far, events=[again, entry]) == []
+    assert refused([*far, price(120, 1_600, "91520")], events=[again, entry]) == [
+        "near_enough: sent 0.801 % from the zone, 0.8 at most"
+    ]
+
+
 def test_an_entry_is_not_sent_once_the_price_has_left_or_is_at_the_target() -> None:
     """E6: beyond 0.80 %, and at TP1, what is armed is withdrawn."""
     assert refused([*CALM, price(120, 1_600, "91520")]) == [
