@@ -16,7 +16,7 @@ from random import Random
 from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
 from engine.domain.terms import WorkingPrice
 from engine.simulation.analyst import Kind, Wish
-from engine.simulation.markets import Gap, Leg, Market, Which
+from engine.simulation.markets import Gap, Leg, Market, Which, Wide
 from engine.simulation.play import Happening
 from engine.simulation.rivals import Standby
 from engine.simulation.troubles import (
@@ -74,7 +74,8 @@ def draw(seed: int, profile: Profile) -> Drawn:
     """Return the world of ``seed`` under ``profile``: the same one every time."""
     chance = Random(f"{profile.name} {seed}")
     length_ms = chance.choice((3, 4, 5, 6, 8)) * MINUTE_MS
-    market = _market(chance, length_ms)
+    book = Random(f"{profile.name} {seed} book")  # its own: nothing else is drawn otherwise
+    market = replace(_market(chance, length_ms), wides=_wides(book, length_ms))
     limits = _limits(chance)
     drawn = Drawn(
         seed=seed,
@@ -128,6 +129,17 @@ def _gap(chance: Random, length_ms: int) -> Gap:
             share = Decimal(chance.choice((-50, -20, 20, 50))) / 10_000
             lasts_ms = chance.choice((10, 40)) * SECOND_MS
             return Gap(at_ms, share, lasts_ms=lasts_ms, of=chance.choice((Which.LAST, Which.MARK)))
+
+
+def _wides(chance: Random, length_ms: int) -> tuple[Wide, ...]:
+    """Draw, for one world in seven, stretches in which the book is wider than may be entered."""
+    if chance.random() >= 0.15:
+        return ()
+    shares = (Decimal(chance.choice((4, 8, 20))) / 10_000 for _ in range(4))
+    return tuple(
+        Wide(chance.randrange(length_ms), chance.choice((5, 20, 60)) * SECOND_MS, share)
+        for share in shares
+    )
 
 
 def _legs(chance: Random, length_ms: int) -> tuple[Leg, ...]:
