@@ -151,10 +151,10 @@ def main(words: Sequence[str]) -> int:
         look = partial(run_apart, every=arguments.every or honest, only=() if honest else None)
         for name, caught in zip(names, pool.map(look, names), strict=True):
             bug = BY_NAME[name]
-            is_wrong |= bool(caught.first) if honest else bug.checker not in caught.first
+            is_wrong |= bool(caught.detail) if honest else bug.checker not in caught.first
             if set(caught.first) == {bug.checker}:
                 alone.add(bug.checker)
-            sys.stdout.write(_line(bug, caught) + "\n")
+            sys.stdout.write((_honest(bug, caught) if honest else _line(bug, caught)) + "\n")
             sys.stdout.flush()
     if not honest:
         sys.stdout.write(f"only catcher of at least one: {', '.join(sorted(alone)) or 'none'}\n")
@@ -163,6 +163,12 @@ def main(words: Sequence[str]) -> int:
             sys.stdout.write(f"nowhere the only one: {', '.join(missing)}\n")
             is_wrong = True
     return 1 if is_wrong else 0
+
+
+def _honest(bug: Sabotage, caught: Caught) -> str:
+    said = [f"{name} at {seed}: {caught.detail[name]}" for name, seed in caught.first.items()]
+    found = "; ".join(said) or caught.detail.get("broken") or "nothing found"
+    return f"{bug.name:36} {bug.worlds:18} {bug.seeds:3} worlds  {found}"
 
 
 def _line(bug: Sabotage, caught: Caught) -> str:
