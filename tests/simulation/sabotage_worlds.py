@@ -13,7 +13,8 @@ from random import Random  # noqa: TID251 - only the type: a profile is handed i
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.draw import PROFILES, Drawn, Profile, draw
 from engine.simulation.markets import Leg, Wide
-from engine.simulation.play import Fault, Hand, Happening, Kill
+from engine.simulation.play import Fault, Freeze, Hand, Happening, Kill
+from engine.simulation.rivals import Standby
 
 Happenings = list[tuple[int, Happening]]
 
@@ -73,6 +74,23 @@ def _others(_: Random, length_ms: int) -> Happenings:
         "quantity": "0.001",
     }
     return [(at, Hand(far)) for at in range(1_000, length_ms, 60_000)]
+
+
+def _freezes(chance: Random, length_ms: int) -> Happenings:
+    """Stop the keeper at a call, for longer than a takeover takes, again and again."""
+    return [
+        (at, Freeze(30_000, chance.randrange(12), is_after=chance.random() < 0.5))
+        for at in range(6_000, length_ms - 60_000, 40_000)
+    ]
+
+
+def _attended(drawn: Drawn) -> Drawn:
+    """Let a second keeper stand by on another host, and let nothing last for long."""
+    wishes = tuple(
+        Wish(at, Kind.ENTER, at + drawn.seed) for at in range(1_000, drawn.length_ms, 15_000)
+    )
+    limits = replace(drawn.limits, min_interval_ms=1_000, reenter_wait_ms=5_000)
+    return replace(drawn, standby=Standby.OTHER_HOST, wishes=wishes, limits=limits)
 
 
 def _same(drawn: Drawn) -> Drawn:
@@ -142,6 +160,7 @@ _POST = {"verb": "POST"}
 
 WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
     "calm": (PROFILES["calm"], _same),
+    "frozen": (Profile("sabotage", _freezes), _attended),
     "faulty": (PROFILES["faulty"], _same),
     "hostile": (PROFILES["hostile"], _same),
     "lost_entries": (

@@ -829,4 +829,16 @@ def _older(recall, ledger):
             ),
         ),
     ),
+    Sabotage(
+        "ignores_the_lease",
+        "a keeper goes on as if the lease were still its own",
+        "never_widened",
+        "frozen",
+        24,
+        (
+            Change("engine.store.lease", "if not renewed:", "if False:"),
+            Change("engine.store.lease", "if holder != epoch:", "if False:"),
+            Change("engine.exchange.gateway", "if until_ms is None:", "if True:"),
+        ),
+    ),
 )

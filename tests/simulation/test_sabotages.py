@@ -20,7 +20,13 @@ from tests.simulation.sabotage_worlds import WORLDS, worlds
 from tests.simulation.sabotaged import BY_NAME, Misplaced, changed, run_apart
 from tests.simulation.sabotages import SABOTAGES, Change, Sabotage
 
-SAMPLE = ("widens_once", "disarms_at_once", "resends_on_timeout", "talks_into_the_silence")
+SAMPLE = (
+    "widens_once",
+    "disarms_at_once",
+    "resends_on_timeout",
+    "talks_into_the_silence",
+    "ignores_the_lease",
+)
 """Bugs that are caught at the first seeds; KEEPER_SABOTAGES=all takes all of them."""
 
 CHOSEN = tuple(BY_NAME) if os.environ.get("KEEPER_SABOTAGES") == "all" else SAMPLE
@@ -34,7 +40,7 @@ def test_a_planted_bug_is_caught_by_the_checker_named(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["lost_entries", "silenced"])
+@pytest.mark.parametrize("world", ["lost_entries", "silenced", "frozen"])
 def test_the_same_worlds_without_a_bug_show_nothing(world: str) -> None:
     """An honest keeper is not accused for what goes wrong around it."""
     assert [run_trial(drawn).violations for drawn in worlds(world, 2)] == [(), ()]
