@@ -64,7 +64,7 @@ _PICTURE = (
 _NEVER_OLD = frozenset({Topic.POSITION, Topic.OPEN_ORDERS, Topic.OPEN_ALGO_ORDERS})
 """What a look that asks nothing must not repeat: an older answer would contradict the push."""
 
-_SLOW_MS: Mapping[Topic, int] = {
+_SLOW_MS = {
     Topic.INSTRUMENT: HOUR_MS,
     Topic.BRACKETS: HOUR_MS,
     Topic.ACCOUNT_MODE: HOUR_MS,
@@ -91,6 +91,24 @@ HEDGE_MODE_MS = 10 * SECOND_MS
 """How old the account's mode may be while it is hedge mode: its end must be seen (RULES H3)."""
 FUNDED_AFTER_MS = 20 * SECOND_MS
 """When the income of a funding hour is surely told."""
+
+_EACH_LOOK = _SLOW_MS | dict.fromkeys(_PICTURE, 0)
+_IDLE_AGES = _SLOW_MS | dict.fromkeys(_PICTURE, IDLE_MS) | {Topic.ACCOUNT: 10 * ACCOUNT_MS}
+_FLAT_AGES = _EACH_LOOK | {
+    Topic.BOOK_TICKER: 0,
+    Topic.ACCOUNT: ACCOUNT_MS,
+    Topic.SYMBOL_CONFIG: CONFIG_MS,
+}
+_ENTERING_AGES = _EACH_LOOK | {
+    Topic.BOOK_TICKER: 0,
+    Topic.ACCOUNT: 10 * ACCOUNT_MS,
+    Topic.SYMBOL_CONFIG: ENTERING_CONFIG_MS,
+}
+_HELD_AGES = _ENTERING_AGES | {
+    Topic.BOOK_TICKER: QUOTE_MS,
+    Topic.SYMBOL_CONFIG: HELD_CONFIG_MS,
+}
+_PLAINLY = {topic: Question(topic) for topic in Topic}
 
 _FIELD = {
     Topic.POSITION: "position",
@@ -166,11 +184,11 @@ class Observer:
     def _first(self, ledger: Ledger, now_ms: int, attention: Attention) -> tuple[Question, ...]:
         if self._sees_hedged:
             attention = Attention.WATCHFUL
-        ages = {**_SLOW_MS, **_ages(ledger, attention)}
+        ages = _ages(ledger, attention)
         if _is_in_question(ledger) or ledger.is_equity_outdated:
-            ages[Topic.ACCOUNT] = QUESTION_MS
+            ages = ages | {Topic.ACCOUNT: QUESTION_MS}
         if self._is_hedge:
-            ages[Topic.ACCOUNT_MODE] = HEDGE_MODE_MS
+            ages = ages | {Topic.ACCOUNT_MODE: HEDGE_MODE_MS}
         asked = [
             self._question(t, now_ms) for t, age in ages.items() if self._is_due(t, now_ms, age)
         ]
@@ -229,7 +247,7 @@ class Observer:
 
     def _question(self, topic: Topic, now_ms: int) -> Question:
         if topic is not Topic.CANDLES:
-            return Question(topic)
+            return _PLAINLY[topic]
         known: Fact[tuple[Candle, ...]] | None = self._facts.get(Topic.CANDLES)
         if known is None or not known.value:
             return Question(topic, limit=CANDLES_MAX)
@@ -247,20 +265,24 @@ class Observer:
         return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
 
     def _look(self, seen: Observation, asked: tuple[Question, ...]) -> Observation:
+        failures = list(seen.failures)
+        told: dict[str, Any] = {}
         if asked:
             for question in asked:
                 self._asked_ms[question.topic] = seen.now_ms
-            seen = self._fold(seen, self._asks.ask(asked, self._patience_ms))
-        failed = {failure.topic for failure in seen.failures}
-        remembered: dict[str, Fact[Any] | None] = {}
+            told = self._fold(seen, self._asks.ask(asked, self._patience_ms), failures)
+        failed = {failure.topic for failure in failures}
         for topic, fact in self._facts.items():
-            if topic not in failed and getattr(seen, _FIELD[topic]) is None:
-                remembered |= _told(topic, fact)
-        return replace(seen, **remembered)  # type: ignore[arg-type]  # by field name
+            field = _FIELD[topic]
+            if topic not in failed and told.get(field, getattr(seen, field)) is None:
+                _tell(told, topic, fact)
+        return replace(seen, failures=tuple(failures), **told)
 
-    def _fold(self, seen: Observation, answers: Sequence[Answer]) -> Observation:
-        failures: list[Failure] = []
-        facts: dict[str, Fact[Any] | None] = {}
+    def _fold(
+        self, seen: Observation, answers: Sequence[Answer], failures: list[Failure]
+    ) -> dict[str, Any]:
+        """Return the fields of an observation that these answers fill, and add what failed."""
+        told: dict[str, Any] = {}
         lookups = list(seen.lookups)
         histories: list[Fact[tuple[OrderReport, ...]]] = []
         for answer in answers:
@@ -269,9 +291,9 @@ class Observer:
                 failures.append(answer.failure or Failure(topic, "unknown", 0, "no answer"))
                 self._facts.pop(topic, None)
                 if topic in _FIELD:
-                    facts[_FIELD[topic]] = None  # a first answer does not outlive a failed second
+                    told[_FIELD[topic]] = None  # a first answer does not outlive a failed second
                 if topic is Topic.POSITION:
-                    facts["hedged"] = None
+                    told["hedged"] = None
                 continue
             fact: Fact[Any] = Fact(answer.value, answer.at_ms)
             if topic is Topic.ORDER:
@@ -283,18 +305,11 @@ class Observer:
                     fact = Fact(self._merged(fact.value), answer.at_ms)
                 if topic is not Topic.FILLS:
                     self._facts[topic] = fact
-                facts |= _told(topic, fact)
-        history = None
+                _tell(told, topic, fact)
         if len(histories) == 2:
             both = (*histories[0].value, *histories[1].value)
-            history = Fact(both, min(h.at_ms for h in histories))
-        return replace(
-            seen,
-            lookups=tuple(lookups),
-            history=history or seen.history,
-            failures=(*seen.failures, *failures),
-            **facts,  # type: ignore[arg-type]  # by field name
-        )
+            told["history"] = Fact(both, min(h.at_ms for h in histories))
+        return told | {"lookups": tuple(lookups)}
 
     def _merged(self, fresh: tuple[Candle, ...]) -> tuple[Candle, ...]:
         """Return the remembered candles with the fresh ones in place of those they replace."""
@@ -305,6 +320,8 @@ class Observer:
         kept = known.value[: bisect_left(known.value, start_ms, key=_opened)]
         if kept and start_ms - kept[-1].open_ms > MINUTE_MS:
             return fresh  # a hole: what lies before it must not look continuous
+        if known.value[len(kept) :] == fresh:
+            return known.value
         return (*kept, *fresh)[-CANDLES_MAX:]
 
 
@@ -312,37 +329,28 @@ def _opened(candle: Candle) -> int:
     return candle.open_ms
 
 
-def _told(topic: Topic, fact: Fact[Any]) -> dict[str, Fact[Any] | None]:
-    """Return the fields of an observation that an answer fills.
+def _tell(told: dict[str, Any], topic: Topic, fact: Fact[Any]) -> None:
+    """Put an answer into the fields of an observation that it fills.
 
     In hedge mode there is certainly no one-way position: that one reads flat (RULES H3).
     """
-    if topic is not Topic.POSITION:
-        return {_FIELD[topic]: fact}
-    if not isinstance(fact.value, HedgedPositions):
-        return {"position": fact, "hedged": None}
-    flat = replace(fact, value=fact.value.one_way)
-    return {"position": flat, "hedged": replace(fact, value=fact.value.sides)}
+    told[_FIELD[topic]] = fact
+    if topic is Topic.POSITION:
+        told["hedged"] = None
+        if isinstance(fact.value, HedgedPositions):
+            told["position"] = replace(fact, value=fact.value.one_way)
+            told["hedged"] = replace(fact, value=fact.value.sides)
 
 
 def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:
-    """Return how old the answers to the changing questions may be, by what is at stake."""
-    if attention is Attention.IDLE:
-        return dict.fromkeys(_PICTURE, IDLE_MS) | {Topic.ACCOUNT: 10 * ACCOUNT_MS}
-    ages = dict.fromkeys(_PICTURE, 0)
+    """Return how old the answers may be, by what is at stake."""
     life = ledger.life
+    if attention is Attention.IDLE:
+        return _IDLE_AGES
     if life is None:
-        return ages | {
-            Topic.BOOK_TICKER: 0,
-            Topic.ACCOUNT: ACCOUNT_MS,
-            Topic.SYMBOL_CONFIG: CONFIG_MS,
-        }
+        return _FLAT_AGES
     is_held = life.is_open and ledger.entries_are_final and life.closing is None
-    return ages | {
-        Topic.BOOK_TICKER: QUOTE_MS if is_held else 0,
-        Topic.ACCOUNT: 10 * ACCOUNT_MS,
-        Topic.SYMBOL_CONFIG: HELD_CONFIG_MS if is_held else ENTERING_CONFIG_MS,
-    }
+    return _HELD_AGES if is_held else _ENTERING_AGES
 
 
 def _is_in_question(ledger: Ledger) -> bool:

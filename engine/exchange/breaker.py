@@ -47,13 +47,16 @@ class Breaker:
         return self.phase(now_ms) is not BreakerPhase.CLOSED
 
 
+_AT_REST = Breaker()
+
+
 def step(state: Breaker, reply: Reply, now_ms: int) -> Breaker:
     """Return the state after one reply."""
     match state.phase(now_ms), reply:
         case (BreakerPhase.OPEN, _):
             return state
         case (_, Reply.ANSWERED):
-            return Breaker()
+            return _AT_REST
         case (BreakerPhase.HALF_OPEN, _):
             return Breaker(state.failures + 1, now_ms)
         case _:

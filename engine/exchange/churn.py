@@ -30,7 +30,7 @@ class Churn:
     def is_over(self, action_class: ActionClass, now_ms: int) -> bool:
         """Return whether the class has placed as many orders as it may for now."""
         cap = CAPS.get(action_class)
-        if cap is None:
+        if cap is None or not self.placed:
             return False
         mine = [at_ms for kind, at_ms in _recent(self, now_ms).placed if kind is action_class]
         last_minute = sum(now_ms - at_ms < MINUTE_MS for at_ms in mine)

@@ -113,18 +113,13 @@ class Gateway:
         What cover is judged from is asked as protection. Never raises.
         """
         now_ms, usage = self._exchange.now_ms(), self._exchange.usage()
-        refused = {
-            question: why
-            for question in questions
-            if (why := budget.refusal_to_ask(question.topic, usage, now_ms)) is not None
-        }
-        asked = [question for question in questions if question not in refused]
+        refused = [budget.refusal_to_ask(question.topic, usage, now_ms) for question in questions]
+        judged = tuple(zip(questions, refused, strict=True))
+        asked = [question for question, why in judged if why is None]
         answers = iter(self._exchange.ask(asked, patience_ms) if asked else ())
         return tuple(
-            _unasked(question, refused[question], now_ms)
-            if question in refused
-            else self._noted(next(answers))
-            for question in questions
+            self._noted(next(answers)) if why is None else _unasked(question, why, now_ms)
+            for question, why in judged
         )
 
     def perform(

@@ -19,7 +19,7 @@ from engine.domain.terms import Book, Fate
 from engine.exchange.binance import wire_account, wire_orders
 from engine.exchange.binance.client import BinanceAccess, LaneClient
 from engine.exchange.binance.clock import ExchangeClock
-from engine.exchange.binance.fates import ErrorClass, KnownFate, class_of, fate_of
+from engine.exchange.binance.fates import ErrorClass, Headers, KnownFate, class_of, fate_of
 from engine.exchange.binance.fields import flag, row, whole
 from engine.exchange.binance.lanes import Call, Lanes, Unfinished
 from engine.exchange.binance.reads import READS, Asking, checked
@@ -262,22 +262,19 @@ class BinanceExchange:
     # -- what became of it
 
     def _noted(self, client: LaneClient, weight: int) -> None:
-        self._meter.spend(client.requests_made, weight)
-        if client.response is not None:
-            self._meter.note_headers(client.response.headers, self._clock.now_ms())
-        self._meter.note_answered()
+        now_ms = self._clock.now_ms()
+        self._meter.note(client.requests_made, weight, _headers(client), now_ms, is_answered=True)
 
     def _failed(self, error: Exception, client: LaneClient, weight: int) -> KnownFate:
         now_ms = self._clock.now_ms()
-        response = client.response
-        fate = fate_of(error, now_ms, response)
-        self._meter.spend(client.requests_made, weight)
-        if response is not None:
-            self._meter.note_headers(response.headers, now_ms)
-        if isinstance(fate, Rejected):
-            self._meter.note_answered()
-        else:
-            self._meter.note_failure()
+        fate = fate_of(error, now_ms, client.response)
+        self._meter.note(
+            client.requests_made,
+            weight,
+            _headers(client),
+            now_ms,
+            is_answered=isinstance(fate, Rejected),
+        )
         if isinstance(fate, Unavailable) and fate.retry_after_s is not None:
             self._meter.block(int(fate.retry_after_s * 1000))
         if class_of(fate) is ErrorClass.CLOCK:
@@ -346,6 +343,10 @@ class BinanceExchange:
         if isinstance(result, Unfinished):
             return self._unfinished(result)
         return result
+
+
+def _headers(client: LaneClient) -> Headers | None:
+    return getattr(client.response, "headers", None)
 
 
 def _told(result: tuple[T, int] | Unfinished, now_ms: int) -> tuple[T | Unfinished, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.domain.errors import Indeterminate
 from engine.domain.observation import Income, NotFound, Question, Topic
@@ -31,8 +31,7 @@ CODE_NO_SUCH_ORDER = -2013
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """One question with what its reader must know: symbol, margin asset, exchange time."""
 
     question: Question
@@ -88,7 +87,7 @@ def _mark_price(client: LaneClient, asking: Asking) -> Value:
 def _candles(client: LaneClient, asking: Asking) -> Value:
     limit = asking.question.limit or CANDLES_DEFAULT
     reply = client.futures_klines(symbol=asking.symbol, interval="1m", limit=str(limit))
-    return wire_market.candles(checked(reply, asking.now_ms))
+    return client.echo.read(wire_market.candles, checked(reply, asking.now_ms))
 
 
 def _fills(client: LaneClient, asking: Asking) -> Value:

@@ -73,26 +73,24 @@ class UsageMeter:
                 with self._lock:
                     self._limits[name] = limit
 
-    def spend(self, requests: int, weight: int) -> None:
-        """Count requests that left, of this weight each."""
+    def note(
+        self, requests: int, weight: int, headers: Headers | None, now_ms: int, *, is_answered: bool
+    ) -> None:
+        """Count requests that left, of this weight each, and take the counters of their answer.
+
+        ``is_answered``: it tells something, whatever it says; the exchange is there.
+        """
         with self._lock:
             self._requests += requests
             self._weight_spent += requests * weight
-
-    def note_headers(self, headers: Headers, now_ms: int) -> None:
-        """Take the counters an answer carries."""
-        with self._lock:
-            self._weight.note(headers.get(WEIGHT), now_ms)
-            self._orders_1m.note(headers.get(ORDERS_1M), now_ms)
-            self._orders_10s.note(headers.get(ORDERS_10S), now_ms)
-
-    def note_answered(self) -> None:
-        """Count an answer, whatever it says: the exchange is there."""
-        with self._lock:
-            self._failures = 0
+            self._failures = 0 if is_answered else self._failures + 1
+            if headers is not None:
+                self._weight.note(headers.get(WEIGHT), now_ms)
+                self._orders_1m.note(headers.get(ORDERS_1M), now_ms)
+                self._orders_10s.note(headers.get(ORDERS_10S), now_ms)
 
     def note_failure(self) -> None:
-        """Count a request that got no usable answer."""
+        """Count a request that got no answer in time."""
         with self._lock:
             self._failures += 1
 
