@@ -46,10 +46,12 @@ def closings(
     *,
     prices: Prices,
     flatten_ms: int | None = None,
+    flattened: Sequence[int] = (),
 ) -> Iterator[Finding]:
     """Yield every close of ours that nothing seen from outside accounts for.
 
-    ``prices`` are those of the log; ``flatten_ms`` is when an operator said flatten.
+    ``prices`` are those of the log; ``flatten_ms`` is when an operator said flatten for the last
+    time, ``flattened`` when before.
     """
     refusals = _refusals(entries)
     force: dict[int, Decimal] = {}
@@ -78,7 +80,7 @@ def closings(
             case.is_uncovered
             or case.is_dust(seen)
             or case.is_crossed(seen)
-            or case.is_told(inbox)
+            or case.is_told(inbox, flattened, history)
             or case.is_refused(refusals)
             or case.is_target(seen, inbox)
         ):
@@ -128,9 +130,11 @@ class _Close:
             and any((price - near) * sign <= near * NEAR_ENTRY for price in seen)
         )
 
-    def is_told(self, inbox: Inbox) -> bool:
-        """Whether a document said flat or the other side (F10)."""
+    def is_told(self, inbox: Inbox, flattened: Sequence[int], history: History) -> bool:
+        """Whether a document said flat or the other side (F10), or an operator said flatten."""
         at_ms = self.order.at_ms
+        if any(_opened_ms(history, at_ms) - RECENT_MS <= told_ms <= at_ms for told_ms in flattened):
+            return True
         return any(g.sign != self.picture.sign for g in inbox.between(at_ms - RECENT_MS, at_ms))
 
     def is_target(self, seen: Sequence[Decimal], inbox: Inbox) -> bool:
@@ -161,6 +165,12 @@ class _Close:
             if not is_tighter:
                 return True
         return False
+
+
+def _opened_ms(history: History, at_ms: int) -> int:
+    """Return when the position that is held at a moment was opened."""
+    flat = (p.until_ms for p in history.pictures() if p.position == 0 and p.at_ms <= at_ms)
+    return max(flat, default=0)
 
 
 def _refusals(entries: Sequence[Entry]) -> list[Refused]:

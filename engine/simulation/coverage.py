@@ -1,7 +1,9 @@
 """Which kind of fault struck in which state of a life, and which of these pairs cannot be.
 
 A pair that cannot be stands in ``impossible.toml`` with its reason; when it is met all the same,
-the reason is wrong, and the campaign fails. A fault strikes where the venue's log says so.
+the reason is wrong, and the campaign fails. A fault strikes where the venue's log says so: at a
+request in the state it found, or in ``closing`` when it was to close; another hand only where it
+moved something.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from engine.domain.terms import Phase
 from engine.read.documents import Document
-from engine.simulation.verdict import States
+from engine.simulation.whereabouts import STATES, States, Whereabouts, is_close_request
 
 Entry = Mapping[str, object]
 Cell = tuple[str, str]
-STATES = tuple(phase.value for phase in Phase)
+CLOSING = "closing"
+_IN_VAIN_WITHOUT_ORDER = frozenset({"cancel", "cancel_all", "close", "liquidation", "adl"})
 
 
 @cache
@@ -41,25 +43,33 @@ def cells(
     ``others`` are those no log of a venue knows, each with its moment: deaths, stores.
     """
     found: Counter[Cell] = Counter()
+    here, found_ms, before = Whereabouts(), 0, Whereabouts().state
+    before_it: Entry | None = None
     for entry in entries:
-        if (name := _name(entry)) is not None:
-            found[name, states.before(int(str(entry["at_ms"])))] += 1
+        at_ms = int(str(entry["at_ms"]))
+        if at_ms != found_ms:  # a moment begins: this is what everything in it finds
+            found_ms, before = at_ms, here.at(at_ms)
+        if before_it is not None and _came_to_pass(before_it, entry):
+            found[f"hand_{before_it['do']}", here.at(at_ms)] += 1
+        before_it = entry if entry["kind"] == "hand" else None
+        here.take(entry)
+        kind = entry["kind"]
+        if kind == "request" and entry.get("fault"):
+            state = CLOSING if is_close_request(entry) else before
+            found[str(entry["fault"]), state] += 1
+        elif kind == "strike":
+            found[str(entry["fault"]), here.at(at_ms)] += 1
+        elif kind == "skew":
+            found["clock_skew", here.at(at_ms)] += 1
     found.update((name, states.before(at_ms)) for name, at_ms in others)
     return found
 
 
-def _name(entry: Entry) -> str | None:
-    match entry["kind"]:
-        case "request" if entry.get("fault"):
-            return str(entry["fault"])
-        case "strike":
-            return str(entry["fault"])
-        case "skew":
-            return "clock_skew"
-        case "hand":
-            return f"hand_{entry['do']}"
-        case _:
-            return None
+def _came_to_pass(hand: Entry, following: Entry) -> bool:
+    """Return whether a hand moved anything, by the entry after its own."""
+    if hand["do"] in _IN_VAIN_WITHOUT_ORDER:
+        return following["kind"] == "order"
+    return following["kind"] != "hand_refused"
 
 
 def document(hits: Mapping[Cell, int], faults: Iterable[str], seen: Iterable[str]) -> Document:

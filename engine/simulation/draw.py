@@ -15,9 +15,10 @@ from random import Random
 
 from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
 from engine.domain.terms import WorkingPrice
+from engine.simulation.ambush import ambushes
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.markets import Gap, Leg, Market, Which, Wide
-from engine.simulation.play import Happening
+from engine.simulation.play import Ambush, Happening, Kill
 from engine.simulation.rivals import Standby
 from engine.simulation.troubles import (
     BROKEN,
@@ -27,6 +28,8 @@ from engine.simulation.troubles import (
     faults,
     freezes,
     kills_between_ticks,
+    rarer_refusals,
+    rarer_requests,
 )
 from engine.venue.settings import VenueSettings
 from engine.venue.switches import SWITCHES, Switches
@@ -41,7 +44,11 @@ HOUR_MS = 60 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One small world; moments are milliseconds after the start."""
+    """One small world; moments are milliseconds after the start.
+
+    ``in_wait`` are the faults that wait for a state of the life. A store that a death may leave in
+    the middle of a transaction is on disk.
+    """
 
     seed: int
     market: Market
@@ -54,6 +61,8 @@ class Drawn:
     wishes: tuple[Wish, ...]
     happenings: tuple[tuple[int, Happening], ...]
     standby: Standby = Standby.NOWHERE
+    is_on_disk: bool = False
+    in_wait: tuple[tuple[str, str], ...] = ()
 
 
 Trouble = Callable[[Random, int], list[tuple[int, Happening]]]
@@ -68,6 +77,8 @@ class Profile:
     switches: int = 0
     faults: tuple[str, ...] = ()
     freezes: bool = False
+    rarer: tuple[Trouble, ...] = ()
+    lies_in_wait: bool = False
 
 
 def draw(seed: int, profile: Profile) -> Drawn:
@@ -87,15 +98,50 @@ def draw(seed: int, profile: Profile) -> Drawn:
         streams=chance.random() < 0.6,
         length_ms=length_ms,
         wishes=_wishes(chance, length_ms),
-        happenings=tuple(sorted(profile.trouble(chance, length_ms), key=lambda h: h[0])),
+        happenings=tuple(profile.trouble(chance, length_ms)),
     )
-    if not profile.freezes:
-        return drawn
-    others = list(drawn.happenings)
-    chance = Random(f"{profile.name} {seed} freezes")  # its own: nothing else is drawn otherwise
-    standby, frozen = freezes(chance, length_ms, others)
-    every = tuple(sorted((*others, *frozen), key=lambda h: h[0]))
-    return replace(drawn, standby=standby, happenings=every)
+    return _with_more(drawn, profile)
+
+
+def _with_more(drawn: Drawn, profile: Profile) -> Drawn:
+    """Add what is drawn from streams of chance of its own: it changes nothing drawn before."""
+    happenings, venue, standby = list(drawn.happenings), drawn.venue, drawn.standby
+    rare = Random(f"{profile.name} {drawn.seed} rarer")
+    happenings += [one for more in profile.rarer for one in more(rare, drawn.length_ms)]
+    if profile.freezes:
+        chance = Random(f"{profile.name} {drawn.seed} freezes")
+        standby, frozen = freezes(chance, drawn.length_ms, happenings)
+        happenings += frozen
+    in_wait: tuple[tuple[str, str], ...] = ()
+    if profile.lies_in_wait:
+        lying = ambushes(
+            profile.faults,
+            drawn.seed,
+            Random(f"{profile.name} {drawn.seed} ambush"),
+            drawn.length_ms * 4 // 5,
+            streams=drawn.streams,
+            stands_by=standby is not Standby.NOWHERE,
+        )
+        happenings += lying.happenings
+        in_wait = lying.pairs
+        switches = {**venue.switches.plain(), **lying.switches}
+        venue = replace(venue, switches=Switches.named(switches))
+    happenings.sort(key=lambda happening: happening[0])
+    return replace(
+        drawn,
+        venue=venue,
+        standby=standby,
+        happenings=tuple(happenings),
+        is_on_disk=any(_dies_in_store(what) for _, what in happenings),
+        in_wait=in_wait,
+    )
+
+
+def _dies_in_store(what: Happening) -> bool:
+    """Return whether a transaction may be left open: a store in memory does not survive that."""
+    if isinstance(what, Ambush):
+        return any(_dies_in_store(one) for step in what.steps for _, one in step.what)
+    return isinstance(what, Kill) and what.is_statement
 
 
 def _market(chance: Random, length_ms: int) -> Market:
@@ -251,8 +297,23 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("calm", kills_between_ticks, faults=(KILL,)),
-        Profile("faulty", faults, switches=1, faults=BROKEN),
-        Profile("hostile", everything, switches=3, faults=EVERYTHING, freezes=True),
+        Profile(
+            "faulty",
+            faults,
+            switches=1,
+            faults=BROKEN,
+            rarer=(rarer_requests,),
+            lies_in_wait=True,
+        ),
+        Profile(
+            "hostile",
+            everything,
+            switches=3,
+            faults=EVERYTHING,
+            freezes=True,
+            rarer=(rarer_requests, rarer_refusals),
+            lies_in_wait=True,
+        ),
     )
 }
 """Every profile there is, by name."""

@@ -32,7 +32,7 @@ class Scene:
     """What lies around an entry: the market, the keeper's looks, the exchange's own terms.
 
     ``births`` are the moments at which a new keeper rose, ``is_store_whole`` whether none of them
-    had lost its store.
+    had lost its store, ``flattened`` when an operator said flatten.
     """
 
     prices: Prices = field(default_factory=Prices)
@@ -41,6 +41,7 @@ class Scene:
     instrument: Instrument = field(default_factory=Instrument)
     births: Sequence[int] = ()
     is_store_whole: bool = True
+    flattened: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

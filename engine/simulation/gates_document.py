@@ -156,6 +156,8 @@ def cooldown(case: Case) -> str | None:
 
 
 def _was_told(case: Case, life: Opened) -> bool:
-    """Return whether a document asked for the close: that is neither stop-out nor emergency."""
+    """Return whether document or operator asked for the close: neither stop-out nor emergency."""
+    if any(life.opened_ms - TOLD_MS <= at_ms <= life.closed_ms for at_ms in case.scene.flattened):
+        return True
     seen = case.inbox.between(life.closed_ms - TOLD_MS, life.closed_ms)
     return any(paper.sign != life.sign for paper in seen)

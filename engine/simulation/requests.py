@@ -9,8 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from engine.domain.identity import ClientOrderId
+from engine.domain.identity import ClientOrderId, OrderRole
 
 Entry = Mapping[str, object]
 WEIGHT_LIMIT = 2_400
@@ -22,6 +23,9 @@ CLOCK_REFUSED = -1021
 
 WAITS = ("timeout", "slow", "executed_late")
 """Faults that cost the patience of one request, as far as their names begin so."""
+
+IN_PART = "fills_in_part"
+"""A fault that lets an order execute in part only."""
 
 DENIES = "lookup_not_found"
 """The fault by which a question about one order is answered as if there were none."""
@@ -95,7 +99,8 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
 
     An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
     became of a stop stays hidden until the next look. So is a request that the exchange refused
-    for its clock (the table of RULES B).
+    for its clock (the table of RULES B); and an order of ours that closes, of which the exchange
+    executed a part: the ladder's next step follows (RULES F11).
     """
     entries = list(entries)
     requests = read_requests(entries)
@@ -109,7 +114,17 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
         for e in entries
         if e["kind"] == "strike" and e["fault"] == DENIES
     ]
-    return [*spans, *denied, *silences(requests)]
+    remains = [
+        Span(at_ms := _int(e["at_ms"]), at_ms + 1)
+        for e, order in pairwise(entries)
+        if e["kind"] == "strike" and e["fault"] == IN_PART and _closes(order)
+    ]
+    return [*spans, *denied, *remains, *silences(requests)]
+
+
+def _closes(entry: Entry) -> bool:
+    own = ClientOrderId.parse(str(entry.get("client_id") or ""))
+    return own is not None and own.role is OrderRole.EMERGENCY
 
 
 class Rhythm:

@@ -80,7 +80,7 @@ class Tenant(Process):
         return self.keeper is not None and not self.is_inside
 
 
-def _quick_place() -> Path | None:
+def quick_place() -> Path | None:
     """Return where files cost no disk, None where there is no such place."""
     place = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
     return place if os.access(place, os.W_OK) else None
@@ -113,7 +113,7 @@ class Rivals(World):
         self._unkept_ms: int | None = None
         self._had_standby = False
         self._holder: Tenant | None = None
-        self._folder = TemporaryDirectory(prefix="keeper-rivals-", dir=_quick_place())
+        self._folder = TemporaryDirectory(prefix="keeper-rivals-", dir=quick_place())
         super().__init__(
             venue,
             inbox,

@@ -11,7 +11,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 from engine.simulation.draw import START_MS, Drawn
-from engine.simulation.play import Calm, Compose, Fault, Freeze, Hand, Happening, Kill
+from engine.simulation.play import (
+    Ambush,
+    Befall,
+    Calm,
+    Fault,
+    Freeze,
+    Happening,
+    Kill,
+    Step,
+)
 from engine.simulation.rivals import Standby
 from engine.simulation.trial import Trial, run_trial
 from engine.venue.switches import Switches
@@ -92,24 +101,38 @@ def _drawn_lines(drawn: Drawn, trial: Trial) -> Iterator[tuple[int, str]]:
     for wish in drawn.wishes:
         yield START_MS + wish.at_ms, f"decision: {wish.kind.value}"
     for at_ms, what in drawn.happenings:
-        match what:
-            case Calm():
-                yield START_MS + at_ms, "faults end"
-            case Fault():
-                facts = " ".join(f"{k}={v}" for k, v in what.terms.items() if k != "kind")
-                yield START_MS + at_ms, f"fault {what.terms['kind']} {facts}".rstrip()
-            case Kill():
-                where = "between two ticks" if what.call is None else f"at call {what.call}"
-                lost = ", with its store" if what.lose_store else ""
-                yield START_MS + at_ms, f"death {where}, for {what.dead_ms} ms{lost}"
-            case Freeze():
-                where = f"{'after' if what.is_after else 'before'} call {what.call}"
-                where += " that sends" if what.is_sending else ""
-                yield START_MS + at_ms, f"freeze {where}, for {what.frozen_ms} ms"
-            case Compose():
-                yield START_MS + at_ms, what.write.__name__.replace("_", " ")
-            case Hand() | _:
-                pass  # the log tells it
+        if (text := _happening_line(what)) is not None:
+            yield START_MS + at_ms, text
+
+
+def _happening_line(what: Happening) -> str | None:
+    """Return what a drawn happening is called, None for one that the log tells of itself."""
+    match what:
+        case Calm():
+            return "faults end"
+        case Fault():
+            facts = " ".join(f"{k}={v}" for k, v in what.terms.items() if k != "kind")
+            return f"fault {what.terms['kind']} {facts}".rstrip()
+        case Kill():
+            unit = "statement" if what.is_statement else "call"
+            where = "between two ticks" if what.call is None else f"at {unit} {what.call}"
+            lost = ", with its store" if what.lose_store else ""
+            return f"death {where}, for {what.dead_ms} ms{lost}"
+        case Freeze():
+            where = f"{'after' if what.is_after else 'before'} call {what.call}"
+            where += " that sends" if what.is_sending else ""
+            return f"freeze {where}, for {what.frozen_ms} ms"
+        case Befall():
+            return what.name.replace("_", " ")
+        case Ambush():
+            return "; ".join(_step_line(step) for step in what.steps)
+        case _:
+            return None
+
+
+def _step_line(step: Step) -> str:
+    told = [_happening_line(what) or "another hand" for _, what in step.what]
+    return f"in wait for {step.state}: {', '.join(told) or 'nothing'}"
 
 
 def _log_lines(entries: Sequence[Entry]) -> Iterator[tuple[int, str]]:

@@ -24,26 +24,22 @@ from engine.simulation.coverage import cells
 from engine.simulation.draw import START_MS, Drawn
 from engine.simulation.given import Appeared, Inbox, appeared
 from engine.simulation.log import Event, Filled, Placed, read_log
-from engine.simulation.play import Appear, Calm, Compose, Kill, Moment, Play
+from engine.simulation.play import Appear, Calm, Compose, Moment, Play
+from engine.simulation.recipes import FLATTEN
 from engine.simulation.requests import Rhythm, Span, broken_spans, read_requests
-from engine.simulation.rivals import Rivals, Standby
+from engine.simulation.rivals import Rivals, Standby, quick_place
 from engine.simulation.told import fill_documents, order_documents
 from engine.simulation.troubles import (
     FREEZE,
     KILL,
+    KILL_IN_STORE,
+    STORE_AWAY,
     STORE_FAILS,
     STORE_LOST,
     TAKEOVER,
-    store_fails,
 )
-from engine.simulation.verdict import (
-    Asked,
-    Evidence,
-    States,
-    Violation,
-    digest_of,
-    judge,
-)
+from engine.simulation.verdict import Asked, Evidence, Violation, digest_of, judge
+from engine.simulation.whereabouts import States
 from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
 from engine.store.spool import Spool
@@ -108,7 +104,7 @@ def run_trial(drawn: Drawn, log: list[Mapping[str, object]] | None = None) -> Tr
     """Play and judge one small world; ``log`` takes what its venue noted, if anybody wants it."""
     venue = Venue(drawn.venue, now_ms=START_MS, seed=drawn.seed)
     venue.feed_from(drawn.market.feed(START_MS))
-    with TemporaryDirectory(prefix="keeper-trial-") as folder:
+    with TemporaryDirectory(prefix="keeper-trial-", dir=quick_place()) as folder:
         inbox = Path(folder)
         world = _stage(drawn, venue, inbox)
         try:
@@ -131,6 +127,7 @@ def _stage(drawn: Drawn, venue: Venue, inbox: Path) -> World:
             interval_ms=drawn.interval_ms,
             latency_ms=drawn.latency_ms,
             streams=drawn.streams,
+            shelf=inbox if drawn.is_on_disk else None,
         )
     return Rivals(
         venue,
@@ -239,11 +236,12 @@ class _Course:
                 Account(entries, self._drawn.venue.wallet),
                 self._flatten_ms,
                 self._drawn.venue.brackets,
+                [at_ms for name, at_ms in self._play.befell if name == FLATTEN],
             ),
             self._untold(),
         )
         violations, naked = judge(evidence)
-        states = States(history)
+        states = States(entries)
         levels = _levels(reader)
         others = self._others()
         struck = [str(f["kind"]) for f in self._play.struck if f["struck"]]
@@ -296,16 +294,13 @@ class _Course:
 
     def _others(self) -> list[tuple[str, int]]:
         """Return what went wrong that no venue knows of: deaths, freezes, stores."""
-        deaths = [died_ms for died_ms, _ in self._play.absences]
-        others = [(KILL, died_ms) for died_ms in deaths]
+        others = [(name, at_ms) for name, at_ms in self._play.befell if name in _KNOWN_HERE]
         others += [(FREEZE, from_ms) for from_ms, _ in self._play.freezes]
         others += [(TAKEOVER, at_ms) for at_ms in self._takeovers]
-        for at_ms, what in self._drawn.happenings:
-            if isinstance(what, Compose) and what.write is store_fails:
-                others.append((STORE_FAILS, START_MS + at_ms))
-            if isinstance(what, Kill) and what.lose_store:
-                later = [died_ms for died_ms in deaths if died_ms >= START_MS + at_ms]
-                others += [(STORE_LOST, died_ms) for died_ms in later[:1]]
+        for died_ms, kill in self._play.deaths:
+            others.append((KILL_IN_STORE if kill.is_statement else KILL, died_ms))
+            if kill.lose_store:
+                others.append((STORE_LOST, died_ms))
         return others
 
     def _totals(self, events: list[Event], levels: list[Document]) -> Counter[str]:
@@ -332,6 +327,7 @@ class _Course:
         )
 
 
+_KNOWN_HERE = frozenset({STORE_FAILS, STORE_AWAY})
 _EVENT = ("at_ms", "tick", "kind", "reason", "order_id", "generation", "text", "data")
 
 

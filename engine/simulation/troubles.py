@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.simulation.play import Appear, Calm, Compose, Fault, Freeze, Hand, Happening, Kill
+from engine.simulation.play import Befall, Calm, Fault, Freeze, Hand, Happening, Kill
 from engine.simulation.rivals import Standby
 from engine.simulation.world import World
 
 Happenings = list[tuple[int, Happening]]
 
-KILL, STORE_FAILS, STORE_LOST = "kill", "store_fails", "store_lost"
+KILL, KILL_IN_STORE = "kill", "kill_in_store"
+STORE_FAILS, STORE_LOST, STORE_AWAY = "store_fails", "store_lost", "store_away"
 FREEZE, TAKEOVER = "freeze", "standby_takeover"
-"""What goes wrong beside the exchange, as the campaign counts it."""
+"""What goes wrong beside the exchange, as the campaign counts it: deaths, the second between two
+statements of the store; a store that takes nothing, is lost, takes nothing at a start."""
+
+STORES = (KILL_IN_STORE, STORE_FAILS, STORE_LOST, STORE_AWAY)
+"""Not beside a standby: the two share one store."""
 
 
 def kills_between_ticks(chance: Random, length_ms: int) -> Happenings:
@@ -146,6 +151,9 @@ REFUSALS = (
 )
 
 
+LAGS = ("gte_lag", "close_lingers", "fills_in_part")
+
+
 def other_hands(chance: Random, length_ms: int) -> Happenings:
     """Draw somebody who cancels our orders, has his own, adds, cuts, closes or moves money."""
     found: Happenings = []
@@ -234,28 +242,33 @@ def failing_stores(chance: Random, length_ms: int) -> Happenings:
     lasting_ms = _lasting_ms(length_ms)
     at_ms = chance.randrange(lasting_ms)
     back_ms = min(at_ms + chance.choice((500, 5_000, 30_000)), lasting_ms)
-    return [(at_ms, Compose(store_fails)), (back_ms, Compose(store_returns))]
+    return [(at_ms, OUTAGE), (back_ms, RETURN)]
 
 
-def store_fails(world: World, _: int) -> Appear:
+def store_fails(world: World, _: int) -> bool:
     """Let the store refuse every write from now on, unless somebody is about to die on it."""
     if world.keeper is None or world.mortality.dies_in is not None:
-        return Appear(())
+        return False
+    if not world.store.desk.place.is_memory:
+        return False  # its connection is given up, and the next one is told nothing
     return _query_only(world, "ON")
 
 
-def store_returns(world: World, _: int) -> Appear:
+def store_returns(world: World, _: int) -> bool:
     """Let the store take writes again."""
     return _query_only(world, "OFF")
 
 
-def _query_only(world: World, value: str) -> Appear:
+def _query_only(world: World, value: str) -> bool:
     wire = world.store.desk.database.raw_connection()
     try:
         wire.cursor().execute(f"PRAGMA query_only={value}")
     finally:
         wire.close()
-    return Appear(())
+    return True
+
+
+OUTAGE, RETURN = Befall(STORE_FAILS, store_fails), Befall("store_returns", store_returns)
 
 
 def lost_stores(chance: Random, length_ms: int) -> Happenings:
@@ -279,7 +292,7 @@ def freezes(chance: Random, length_ms: int, others: Happenings) -> tuple[Standby
     Not in worlds whose store fails or is lost (``others``): the two share it.
     """
     is_store_safe = not any(
-        isinstance(what, Compose) or (isinstance(what, Kill) and what.lose_store)
+        isinstance(what, Befall) or (isinstance(what, Kill) and what.lose_store)
         for _, what in others
     )
     if not is_store_safe or chance.random() >= 0.5:
@@ -302,6 +315,45 @@ def faults(chance: Random, length_ms: int) -> Happenings:
     """Draw what any exchange does to its clients: requests broken, pushes lost, pauses, deaths."""
     kinds = (broken_requests, pushes)
     return [happening for trouble in kinds for happening in trouble(chance, length_ms)]
+
+
+def rarer_requests(chance: Random, length_ms: int) -> Happenings:
+    """Draw answers that are no HTTP, too many orders (-1015), and deaths between two statements."""
+    lasting_ms = _lasting_ms(length_ms)
+    found: Happenings = []
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        fault: dict[str, object] = {"kind": "raw_answer", "answer": chance.choice(RAW_ANSWERS)}
+        if chance.random() < 0.5:
+            fault = {"kind": "error", "code": -1015}
+        fault |= {"match": chance.choice(_MATCHES), "times": chance.choice((1, 1, 3))}
+        found.append((chance.randrange(lasting_ms), Fault(fault)))
+    if chance.random() < 0.08:
+        kill = Kill(
+            dead_ms=chance.choice((0, 50, 2_000)),
+            call=chance.randrange(40),
+            is_after=chance.random() < 0.5,
+            is_statement=True,
+        )
+        found.append((chance.randrange(lasting_ms), kill))
+    return found
+
+
+RAW_ANSWERS = ("", "HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nok", "no status line at all")
+"""What comes instead of HTTP: nothing, a status nobody expects, no status at all."""
+
+
+def rarer_refusals(chance: Random, length_ms: int) -> Happenings:
+    """Draw what rarer words of the exchange there are: -4509, -4130, orders executed in part."""
+    found: Happenings = []
+    for _ in range(chance.choice((0, 0, 1))):
+        kind = chance.choice(LAGS)
+        fault: dict[str, object] = {"kind": kind, "duration_s": chance.choice((10, 60))}
+        if kind == "fills_in_part":
+            fault["fraction"] = chance.choice(("0.3", "0.7"))
+        else:
+            fault["lag_s"] = chance.choice((1, 3))
+        found.append((chance.randrange(_lasting_ms(length_ms)), Fault(fault)))
+    return found
 
 
 def everything(chance: Random, length_ms: int) -> Happenings:
@@ -331,18 +383,19 @@ def _lasting_ms(length_ms: int) -> int:
     return length_ms * 4 // 5
 
 
-BROKEN = (KILL, *REQUEST_FAULTS, *PUSHES)
+BROKEN = (KILL, KILL_IN_STORE, *REQUEST_FAULTS, "raw_answer", *PUSHES)
 """Every kind that ``faults`` draws."""
 
 EVERYTHING = (
     *BROKEN,
     *LIES,
     *REFUSALS,
+    *LAGS,
     "clock_skew",
     STORE_FAILS,
     STORE_LOST,
     FREEZE,
     TAKEOVER,
-    *(f"hand_{what}" for what in sorted(set(HANDS))),
+    *(f"hand_{what}" for what in sorted({*HANDS, "position_mode"})),
 )
 """Every kind that ``everything`` draws."""

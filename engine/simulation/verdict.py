@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,14 +16,13 @@ from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, plain
 from engine.read.documents import Document
 from engine.simulation.account import Account
-from engine.simulation.causes import Naked, Pace, extended, naked_with_causes, state_of
+from engine.simulation.causes import Naked, Pace, extended, naked_with_causes
 from engine.simulation.check_budget import budget
 from engine.simulation.check_closings import closings
 from engine.simulation.check_exposure import exposure
 from engine.simulation.check_gates import gates
 from engine.simulation.check_order import LATE_MS, protection_first
 from engine.simulation.checkers import Finding, History, executed_once, never_widened
-from engine.simulation.cover import Picture
 from engine.simulation.gate_case import Scene
 from engine.simulation.given import Inbox
 from engine.simulation.log import Changed, Event, Filled, Placed
@@ -32,6 +30,7 @@ from engine.simulation.looks import Looks
 from engine.simulation.prices import Prices
 from engine.simulation.refused import Refusals
 from engine.simulation.requests import Request, Span
+from engine.simulation.whereabouts import States
 from engine.venue.settings import BTCUSDT_BRACKETS, Bracket
 
 Entry = Mapping[str, object]
@@ -94,6 +93,7 @@ class Asked:
     account: Account = field(default_factory=lambda: Account(()))
     flatten_ms: int | None = None
     brackets: Sequence[Bracket] = BTCUSDT_BRACKETS
+    flattened: Sequence[int] = ()
 
 
 def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]:
@@ -108,40 +108,12 @@ def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]
     findings += _of_acts(evidence)
     if evidence.is_store_whole:
         findings += [("trade_record", f) for f in _records(evidence)]
-    states = States(evidence.history)
+    states = States(evidence.entries)
     violations = (
         Violation(checker, f.at_ms, states.life_at(f.at_ms), states.at(f.at_ms), f.detail)
         for checker, f in findings
     )
     return tuple(sorted(violations, key=lambda v: (v.at_ms, v.checker, v.detail))), naked
-
-
-class States:
-    """Where the life stood when, from the venue's log."""
-
-    def __init__(self, history: History) -> None:
-        self._spans = [(p.at_ms, state_of(p), _generation(p)) for p in history.pictures()]
-        self._starts = [at_ms for at_ms, _, _ in self._spans]
-
-    def at(self, at_ms: int) -> str:
-        """Return the state at a moment, the latest one where several share it."""
-        index = bisect_right(self._starts, at_ms) - 1
-        return "flat" if index < 0 else self._spans[index][1]
-
-    def before(self, at_ms: int) -> str:
-        """Return the state that whatever happened at a moment found."""
-        index = bisect_left(self._starts, at_ms) - 1
-        return "flat" if index < 0 else self._spans[index][1]
-
-    def life_at(self, at_ms: int) -> int:
-        """Return the generation at a moment, 0 for none yet."""
-        index = bisect_right(self._starts, at_ms)
-        return max((g for _, _, g in self._spans[:index]), default=0)
-
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """Return every state there was, sorted."""
-        return tuple(sorted({state for _, state, _ in self._spans}))
 
 
 def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
@@ -165,6 +137,7 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
             asked.brackets,
             births=evidence.births,
             is_store_whole=evidence.is_store_whole,
+            flattened=asked.flattened,
         )
         given = gates(
             history,
@@ -182,6 +155,7 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
             asked.limits,
             prices=scene.prices,
             flatten_ms=asked.flatten_ms,
+            flattened=asked.flattened,
         )
         found += [("gates", f) for f in causeless]
     return found
@@ -258,10 +232,6 @@ def _records(evidence: Evidence) -> Iterable[Finding]:
     }
     for number in sorted(own - ours):
         yield Finding(theirs[number][2], f"fill {number} stands in no trade of the store")
-
-
-def _generation(picture: Picture) -> int:
-    return max((o.own_id.generation for o in picture.own() if o.own_id is not None), default=0)
 
 
 def _int(value: object) -> int:

@@ -57,10 +57,12 @@ class AlgoChecks:
         account, switches = house.account, house.switches
         held = account.reducible(terms.position_side, terms.sign)
         if terms.needs_position:
+            if not held:
+                raise refuse(Code.GTE_WHILE_FLAT)
             now, lag = house.clock.now, switches.gte_sync_lag_ms
             if house.faults.armed:
                 lag = max(lag, house.faults.lag_ms("gte", now, "3"))
-            if not held or now - account.positions[terms.position_side].opened_at < lag:
+            if now - account.positions[terms.position_side].opened_at < lag:
                 raise refuse(Code.GTE_WHILE_FLAT)
             if house.faults.armed and house.faults.on_order("placement", terms.client_id, now):
                 raise refuse(Code.GTE_WHILE_FLAT)
@@ -86,10 +88,13 @@ class AlgoChecks:
         for other in self._algo.open.values():
             if other.close_position and (other.type, other.side, other.position_side) == kind:
                 raise refuse(Code.CLOSE_EXISTS)
+        cancelled_ms = self._algo.cancelled_at.get(kind)
+        if cancelled_ms is None:
+            return
         now, lag = self._house.clock.now, self._house.switches.gte_cancel_lag_ms
         if self._house.faults.armed:
             lag = max(lag, self._house.faults.lag_ms("linger", now, "1"))
-        if lag and now - self._algo.cancelled_at.get(kind, now - lag) < lag:
+        if now - cancelled_ms < lag:
             raise refuse(Code.CLOSE_EXISTS)
 
     def _count(self, _: AlgoTerms) -> None:
