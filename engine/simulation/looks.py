@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.domain.identity import OrderRole
-from engine.simulation.requests import Request
+from engine.simulation.requests import CLOCK_REFUSED, Request
 
 
 class Topic(StrEnum):
@@ -48,7 +48,8 @@ class Looks:
                 self._sent.setdefault(request.client_id, here)
                 own = request.own_id
                 if own is not None and own.role is OrderRole.STOP_PRIMARY:
-                    if own.generation not in self._armed and own.revision > 1:
+                    is_late = own.revision > 1 or request.code == CLOCK_REFUSED
+                    if own.generation not in self._armed and is_late:
                         self._rearmed.add(own.generation)
                     self._armed.setdefault(own.generation, here)
             elif request.verb == "GET" and request.status == 200 and not request.fault:
@@ -81,5 +82,8 @@ class Looks:
         return armed if armed is not None and armed.n < before.n else None
 
     def was_armed_before(self, generation: int) -> bool:
-        """Return whether a stop was decided for this life that never left its keeper."""
+        """Return whether a stop was decided for this life that never left its keeper, or too late.
+
+        Who had to die, or stood still, in the middle of the call.
+        """
         return generation in self._rearmed

@@ -89,8 +89,9 @@ def quick_place() -> Path | None:
 class Rivals(World):
     """A world with a keeper and its standby, on one host or on two.
 
-    ``takeovers`` is when one took the lease over from the other; ``measured`` is when one that
-    stood by asked for the time, which nobody tells what the exchange told the other one.
+    ``takeovers`` is when one took the lease over from the other; ``untold`` when somebody who stood
+    by asked for the time, or one of the two was gone: what the exchange told one of them the other
+    one does not know.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Rivals(World):
     ) -> None:
         """Put two keepers beside ``venue``, with a store and locks in a folder of their own."""
         self.takeovers: list[int] = []
-        self.measured: list[int] = []
+        self.untold: list[int] = []
         self._standby = standby
         self._unkept: list[Span] = []
         self._unkept_ms: int | None = None
@@ -303,6 +304,7 @@ class Rivals(World):
 
     def _end(self, tenant: Tenant) -> None:
         """Let go of what a process held of the world."""
+        self.untold.append(self.clock.now_ms)
         self._count_requests()
         if tenant.lease is not None:
             tenant.lease.let_go()
@@ -330,7 +332,7 @@ class Rivals(World):
         exchange = tenant.exchange
         assert exchange is not None  # noqa: S101 - narrows the type: it stands by
         if tenant.measured_ms is None or self.clock.now_ms - tenant.measured_ms > MEASURED_MS:
-            self.measured.append(self.clock.now_ms)
+            self.untold.append(self.clock.now_ms)
             try:
                 exchange.anchor_clock()
             except KeeperError:

@@ -285,7 +285,7 @@ class _Course:
         """Return when somebody came who may not know what the exchange told others before."""
         untold = [at_ms for _, at_ms in (*self._play.absences, *self._play.freezes)]
         if isinstance(self._world, Rivals):
-            untold += self._world.takeovers + self._world.measured
+            untold += self._world.takeovers + self._world.untold
         return untold
 
     @property

@@ -191,13 +191,19 @@ def test_an_entry_begins_near_its_effective_zone_only() -> None:
 
 
 def test_a_stop_that_never_left_a_dying_keeper_armed_its_life_all_the_same() -> None:
-    """E6: the entering distance held when the first stop was decided, which no log shows."""
+    """E6: the entering distance held when the first stop was decided, which no log shows.
+
+    Nor what arrives so late that its stamp has passed: its keeper stood still in the meantime.
+    """
     far = [price(50, 500, "91061"), price(110, 1_500, "90752")]
     first, entry = lived(opening())
     assert isinstance(first, Placed)
     again = replace(first, client_id=first.client_id.replace("s001", "s002"))
 
+    late = request(900, ARMED_N - 5, verb="POST", client_id=first.client_id, status=400, code=-1021)
+
     assert refused(far, events=[again, entry]) == []
+    assert refused(far, [late], events=[again, entry]) == []
     assert refused([*far, price(120, 1_600, "91520")], events=[again, entry]) == [
         "near_enough: sent 0.801 % from the zone, 0.8 at most"
     ]
