@@ -16,7 +16,7 @@ from engine.simulation.account import Account
 from engine.simulation.checkers import Finding, History, Judgement
 from engine.simulation.gate_case import Case, Gate, Scene
 from engine.simulation.given import Inbox
-from engine.simulation.lives import opened_lives
+from engine.simulation.lives import opened_lives, withdrawn_lives
 from engine.simulation.log import Placed
 from engine.simulation.looks import Act
 
@@ -45,6 +45,7 @@ GATES: tuple[Gate, ...] = (
     gates_document.cooldown,
     gates_market.volatility,
     gates_market.near_enough,
+    gates_market.waited,
     gates_market.liquidation,
     gates_market.bracket,
     gates_account.margin,
@@ -68,7 +69,7 @@ def gates(
     Without a ``scene`` prices and looks are not known, and their gates are silent.
     """
     findings: list[Finding] = []
-    lives = opened_lives(history)
+    lives, withdrawn = opened_lives(history), withdrawn_lives(history)
     around = scene or Scene()
     begun: dict[int, int] = {}
     checked = 0
@@ -94,7 +95,7 @@ def gates(
         armed = around.looks.armed(own.generation, sent)
         case = Case(
             event, sign, event.price, given, own.generation, is_first, picture, papers,
-            lives, account, inbox, limits, slack_ms, around, sent, armed,
+            lives, withdrawn, account, inbox, limits, slack_ms, around, sent, armed,
         )  # fmt: skip
         findings += _refused(case)
     return Judgement(

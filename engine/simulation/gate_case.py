@@ -17,7 +17,7 @@ from engine.domain.limits import Limits
 from engine.simulation.account import Account
 from engine.simulation.cover import Picture
 from engine.simulation.given import Given, Inbox
-from engine.simulation.lives import Opened
+from engine.simulation.lives import Opened, Withdrawn
 from engine.simulation.log import Placed
 from engine.simulation.looks import Act, Looks, Topic
 from engine.simulation.prices import Prices, Quoted
@@ -61,6 +61,7 @@ class Case:
     picture: Picture
     papers: Sequence[Given]
     lives: Sequence[Opened]
+    withdrawn: Sequence[Withdrawn]
     account: Account
     inbox: Inbox
     limits: Limits

@@ -11,8 +11,10 @@ from decimal import Decimal
 
 from engine.domain.limits import BasisPrice
 from engine.domain.numbers import plain
+from engine.simulation.account import ANY
 from engine.simulation.gate_case import Case
 from engine.simulation.given import Given
+from engine.simulation.lives import Withdrawn
 from engine.simulation.looks import Act, Topic
 from engine.simulation.prices import Quoted
 from engine.venue.settings import Bracket
@@ -84,9 +86,45 @@ def near_enough(case: Case) -> str | None:
     return None if why is None else f"sent {why}"
 
 
+def waited(case: Case) -> str | None:
+    """E6: after a withdrawal for price nothing is armed for a while.
+
+    For price, as far as the log shows: the keeper's look found the price gone, and neither a
+    document, nor time, nor a keeper's end, nor another hand was a reason of its own.
+    """
+    act = case.armed or case.sent
+    before = [w for w in case.withdrawn if w.generation < case.generation and w.n < act.n]
+    last = max(before, key=lambda w: w.n, default=None)
+    if last is None or act.at_ms - last.at_ms >= case.limits.reenter_wait_ms:
+        return None
+    given = case.inbox.named(last.decision_hash, last.at_ms)
+    look = case.look(Topic.CANDLES, Act(last.n, last.at_ms))
+    if given is None or look is None or _had_another_reason(case, last, given):
+        return None
+    sign, limit = given.sign, case.limits.leave_distance_pct
+    end = _target_side(case, given, sign)
+    for seen in case.scene.prices.during(look.n, last.n):
+        away = (seen.last - end) * sign / seen.last * 100
+        if (seen.last - given.tp1) * sign < 0 and away <= limit:
+            return None
+    passed = (act.at_ms - last.at_ms) / 1000
+    return f"withdrawn for price {passed:g} s ago"
+
+
+def _had_another_reason(case: Case, last: Withdrawn, given: Given) -> bool:
+    limits, slack_ms = case.limits, case.slack_ms
+    since_ms = last.placed_ms - slack_ms
+    is_late = last.at_ms - last.placed_ms > limits.entry_timeout_ms - slack_ms
+    is_old = last.at_ms - given.made_ms > limits.decision_stale_ms - slack_ms
+    others = [g for g in case.inbox.between(since_ms, last.at_ms) if g.id != given.id]
+    is_young = any(since_ms <= born_ms <= last.at_ms for born_ms in case.scene.births)
+    is_set = case.account.settings_at(last.n)[0] == ANY
+    return is_late or is_old or bool(others) or is_young or is_set
+
+
 def _far(case: Case, act: Act, papers: Sequence[Given], limit_pct: Decimal) -> str | None:
     seen = case.quoted(Topic.CANDLES, act)
-    ends = [_target_side(case, paper) for paper in papers]
+    ends = [_target_side(case, paper, case.sign) for paper in papers]
     target = max((paper.tp1 for paper in papers), key=lambda tp1: tp1 * case.sign)
     best: Decimal | None = None
     for quoted in seen:
@@ -112,9 +150,9 @@ def _stop_side(paper: Given, sign: int) -> Decimal:
     return paper.zone_low if sign > 0 else paper.zone_high
 
 
-def _target_side(case: Case, paper: Given) -> Decimal:
+def _target_side(case: Case, paper: Given, sign: int) -> Decimal:
     """Return the end of the effective zone where the reward is least, unrounded (E1)."""
-    sign, limits = case.sign, case.limits
+    limits = case.limits
     ratio, share = limits.rr_minimum, limits.stop_distance_min_pct / 100
     target = paper.tp1
     if limits.basis_price is not BasisPrice.TP1:

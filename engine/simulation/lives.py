@@ -1,13 +1,13 @@
-"""The positions our entries opened, as the venue's log tells them: when, whose, how they ended."""
+"""The lives our entries began, as the venue's log tells them: opened, or withdrawn unfilled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.domain.identity import OrderRole
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.simulation.checkers import STOPS, History
-from engine.simulation.log import Filled, Placed
+from engine.simulation.log import Changed, Filled, Placed
 
 NEVER = 1 << 62
 
@@ -26,6 +26,45 @@ class Opened:
     opened_ms: int
     closed_ms: int
     end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A life whose entry was cancelled by request before anything of it filled.
+
+    ``placed_ms`` is when its first entry was, ``n`` and ``at_ms`` are those of the last cancel.
+    """
+
+    generation: int
+    decision_hash: str
+    placed_ms: int
+    n: int
+    at_ms: int
+
+
+def withdrawn_lives(history: History) -> tuple[Withdrawn, ...]:
+    """Return every life that ended by the withdrawal of its entry, oldest first."""
+    placed: dict[int, Placed] = {}
+    found: dict[int, Withdrawn] = {}
+    filled: set[int] = set()
+    for event in history.events:
+        own = ClientOrderId.parse(event.client_id)
+        if own is None or own.role is not OrderRole.ENTRY:
+            continue
+        if isinstance(event, Placed):
+            placed.setdefault(own.generation, event)
+            found.pop(own.generation, None)  # chased, not withdrawn
+        elif isinstance(event, Filled):
+            filled.add(own.generation)
+        elif _is_cancelled(event) and (first := placed.get(own.generation)) is not None:
+            found[own.generation] = Withdrawn(
+                own.generation, own.decision_hash, first.at_ms, event.n, event.at_ms
+            )
+    return tuple(one for one in found.values() if one.generation not in filled)
+
+
+def _is_cancelled(event: Changed) -> bool:
+    return event.by == "api" and event.status == "CANCELED"
 
 
 def opened_lives(history: History) -> tuple[Opened, ...]:

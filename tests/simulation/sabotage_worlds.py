@@ -235,5 +235,6 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
         Profile("sabotage", lambda _, __: []),
         lambda d: _swinging(_limits(daily_drawdown_limit_pct=Decimal("-0.1"))(d)),
     ),
+    "running_away": (Profile("sabotage", lambda _, __: []), _limits(reenter_wait_ms=60_000)),
     "restarted": (Profile("sabotage", _restarts), lambda d: replace(d, wishes=d.wishes[:1])),
 }

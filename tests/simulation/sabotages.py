@@ -841,4 +841,19 @@ def _older(recall, ledger):
             Change("engine.exchange.gateway", "if until_ms is None:", "if True:"),
         ),
     ),
+    Sabotage(
+        "enters_again_at_once",
+        "after a withdrawal for price the next decision is armed without a wait",
+        "gates",
+        "running_away",
+        24,
+        (
+            Change(
+                GATES,
+                'return _gate("reenter_wait_over", since_ms >= limit_ms, since_ms // 1000, '
+                "limit_ms // 1000)",
+                'return _gate("reenter_wait_over", passes=True)',
+            ),
+        ),
+    ),
 )

@@ -5,6 +5,7 @@ The entry is sample decision S; around it the log says what stood when, and when
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -15,10 +16,12 @@ from engine.domain.limits import Limits
 from engine.simulation.account import Account
 from engine.simulation.check_gates import gates
 from engine.simulation.gate_case import Scene
+from engine.simulation.given import Inbox, appeared
 from engine.simulation.log import Event, Placed
 from engine.simulation.looks import Looks
 from engine.simulation.prices import Prices
 from engine.simulation.requests import Request
+from tests.builders import ids, table
 from tests.simulation.test_acts import inbox_of, named, opening, request
 from tests.simulation.test_checkers import change, fill, history, stop
 
@@ -207,6 +210,54 @@ def test_a_stop_that_never_left_a_dying_keeper_armed_its_life_all_the_same() -> 
     assert refused([*far, price(120, 1_600, "91520")], events=[again, entry]) == [
         "near_enough: sent 0.801 % from the zone, 0.8 at most"
     ]
+
+
+GONE = table("""
+case       found  why
+gone       yes    the look before the cancel found the price 0.81 % away
+near       no     it did not: something else was the reason
+later      no     the wait is over
+newer      no     another document had appeared: a newer idea need not wait
+reborn     no     a keeper rose meanwhile, for reasons of its own
+filled     no     a part of it filled: that was a position
+""")
+
+
+@pytest.mark.parametrize("row", GONE, ids=ids(GONE))
+def test_after_a_withdrawal_for_price_nothing_is_armed_for_a_while(row: list[str]) -> None:
+    """E6: reenter_wait, as far as the log shows that the price was the reason."""
+    case, found, _ = row
+    old, newer = opening(), opening(timestamp_iso="1970-01-01T00:00:04Z")
+    first, entry = lived(old)
+    assert isinstance(first, Placed)
+    assert isinstance(entry, Placed)
+    gone = replace(change(3_000, entry, "CANCELED"), n=300, client_id=entry.client_id)
+    after_ms = 70_000 if case == "later" else 9_000
+    again = [
+        replace(e, at_ms=after_ms, n=e.n + 500, client_id=_second(e, newer)) for e in (first, entry)
+    ]
+    part = [fill(2_500, entry, "0.001", "0.001"), fill(2_600, first, "0.001", "0")]
+    events = [first, entry, *(part if case == "filled" else ()), gone, *again]
+    told = [
+        *CALM,
+        price(250, 2_500, "90760" if case == "near" else "91530"),
+        price(400, 4_000, "90752"),
+    ]
+    requests = [*looks_before(300, 2_900), *looks_before(700, after_ms)]
+    requests += [request(e.at_ms, e.n - 1, verb="POST", client_id=e.client_id) for e in again]
+    scene = Scene(Prices(told), Looks(requests), births=[2_700] if case == "reborn" else ())
+    documents = [old, newer] if case != "newer" else [old, opening(tp2=93000), newer]
+    inbox = Inbox(
+        appeared(0 if d is not newer else 4_000, f"{n}.json", json.dumps(d), "BTCUSDT")
+        for n, d in enumerate(documents)
+    )
+
+    judgement = gates(
+        history(events), Account(SETTINGS, D(1000)), inbox, LIMITS, slack_ms=0, scene=scene
+    )
+
+    details = [f.detail for f in judgement.findings]
+    assert any("waited: withdrawn for price 6 s ago" in d for d in details) is (found == "yes")
 
 
 def test_an_entry_is_not_sent_once_the_price_has_left_or_is_at_the_target() -> None:
