@@ -28,9 +28,11 @@ STOP_REMOVED = "stop_removed"
 STOP_FAILED = "stop_failed"
 NO_STOP_WHILE_FLAT = "no_stop_while_flat"
 FOREIGN = "foreign_position"
+FOREIGN_BESIDE = "foreign_beside"
 STOP_REFUSED = "stop_refused"
 MANUAL_ADD = "manual_add"
 STOP_UNANSWERED = "stop_unanswered"
+_NEVER_CLOSED = (FOREIGN, FOREIGN_BESIDE)
 REFUSED_FORMS = 3
 """So many stops in a row without a good answer: primary, floor, and one more of either."""
 
@@ -136,7 +138,7 @@ def naked_with_causes(
             waits: Sequence[Span] = ()
             if refusals is not None and _is_refused(window, refusals):
                 bound_ms = max(bound_ms, pace.of(STOP_REFUSED, window.from_ms))
-                if cause == FOREIGN:  # never closed for that: what may rest is waited out (C4)
+                if cause in _NEVER_CLOSED:  # what may rest is waited out (C4)
                     wait_ms = bounds()[STOP_UNANSWERED].wait_ms
                     failed = refusals.within(window.from_ms, window.until_ms)
                     waits = [Span(at_ms, at_ms + wait_ms) for at_ms in failed]
@@ -247,7 +249,9 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
     if isinstance(cause, Filled) and own is None:
         # Somebody opened a position of his own, or turned ours around.
         change = cause.quantity if cause.side == "BUY" else -cause.quantity
-        return FOREIGN if (cause.position - change) * cause.position <= 0 else NO_CAUSE
+        if (cause.position - change) * cause.position > 0:
+            return NO_CAUSE
+        return FOREIGN_BESIDE if first.own() else FOREIGN
     if own is None or own.role is not OrderRole.ENTRY:
         return NO_CAUSE
     # An armed stop fired, at a first part or at nothing, while the entry could still fill (E8), or

@@ -19,7 +19,7 @@ from engine.simulation.check_gates import gates
 from engine.simulation.check_order import protection_first
 from engine.simulation.checkers import History
 from engine.simulation.given import Inbox, appeared
-from engine.simulation.log import Event, Placed
+from engine.simulation.log import Event, Filled, Placed
 from engine.simulation.requests import Request, Rhythm, Span, broken_spans, read_requests
 from engine.simulation.verdict import Evidence, judge
 from tests.builders import ids, table
@@ -384,6 +384,7 @@ def test_the_table_names_every_cause_with_its_bound() -> None:
     assert rows["none"].ms(1_000, 20) == 0
     assert rows["stop_removed"].ms(1_000, 20) == 1_060
     assert rows["foreign_position"].ms(1_000, 20) == 11_060
+    assert rows["foreign_beside"].ms(1_000, 20) == 1_060
     assert all(row.what for row in rows.values())
 
 
@@ -409,6 +410,20 @@ def test_time_imposed_moves_the_end_to_one_look_after_it_and_does_not_add_up() -
     assert naked.bound_ms == 14_000 + 1_060 - 10_000
     assert naked.imposed_ms == 4_000
     assert naked.finding is not None
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"), [([], "foreign_position"), ([FIRST, ENTRY], "foreign_beside")]
+)
+def test_somebodys_position_has_ten_seconds_only_where_nothing_of_ours_rests(
+    events: list[Event], cause: str
+) -> None:
+    """An idle keeper looks every ten seconds; beside orders of its own it looks every tick."""
+    theirs = Filled(9, 3_000, "regular:w", None, "web_1", "SELL", D("90700"), D("0.1"), D("-0.1"))
+
+    naked = naked_with_causes(history([*events, theirs]), Pace(1_000, 20))
+
+    assert [n.cause for n in naked] == [cause]
 
 
 def test_a_silence_is_imposed_as_long_as_it_was_asked_for() -> None:
