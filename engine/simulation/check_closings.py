@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 
 from engine.domain.identity import FOREIGN_HASH, ClientOrderId, OrderRole
 from engine.domain.limits import KeepOrClose, Limits
@@ -133,7 +134,8 @@ class _Close:
     def is_told(self, inbox: Inbox, flattened: Sequence[int], history: History) -> bool:
         """Whether a document said flat or the other side (F10), or an operator said flatten."""
         at_ms = self.order.at_ms
-        if any(_opened_ms(history, at_ms) - RECENT_MS <= told_ms <= at_ms for told_ms in flattened):
+        opened_ms = _opened_ms(history, self.picture)
+        if any(opened_ms - RECENT_MS <= told_ms <= at_ms for told_ms in flattened):
             return True
         return any(g.sign != self.picture.sign for g in inbox.between(at_ms - RECENT_MS, at_ms))
 
@@ -167,10 +169,10 @@ class _Close:
         return False
 
 
-def _opened_ms(history: History, at_ms: int) -> int:
-    """Return when the position that is held at a moment was opened."""
-    flat = (p.until_ms for p in history.pictures() if p.position == 0 and p.at_ms <= at_ms)
-    return max(flat, default=0)
+def _opened_ms(history: History, picture: Picture) -> int:
+    """Return when the position of a picture was opened: what closes it may do so at once."""
+    before = takewhile(lambda one: one is not picture, history.pictures())
+    return max((one.until_ms for one in before if one.position == 0), default=0)
 
 
 def _refusals(entries: Sequence[Entry]) -> list[Refused]:

@@ -14,12 +14,14 @@ from engine.intake.document import decision_id, read_document
 from engine.simulation.account import Account
 from engine.simulation.causes import Pace, bounds, naked_with_causes
 from engine.simulation.check_budget import budget
+from engine.simulation.check_closings import closings
 from engine.simulation.check_exposure import exposure
 from engine.simulation.check_gates import gates
 from engine.simulation.check_order import protection_first
 from engine.simulation.checkers import History
 from engine.simulation.given import Inbox, appeared
 from engine.simulation.log import Event, Filled, Placed
+from engine.simulation.prices import Prices
 from engine.simulation.requests import Request, Rhythm, Span, broken_spans, read_requests
 from engine.simulation.verdict import Evidence, judge
 from tests.builders import ids, table
@@ -461,3 +463,27 @@ def test_a_request_refused_for_its_clock_is_imposed_at_its_instant() -> None:
 def test_the_moved_stop_and_the_floor_are_no_exposure() -> None:
     """The constants this file borrows are those of an honest life."""
     assert exposure(History([FIRST, ENTRY, FLOOR, MOVED], end_ms=1)).ok
+
+
+# -- closings --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("told_s", "found"), [(4, 0), (None, 1)])
+def test_a_close_that_fills_at_once_ends_the_position_it_was_told_to_close(
+    told_s: int | None, found: int
+) -> None:
+    """However long ago an operator said flatten, it was said of what the close ends (F11)."""
+    close = replace(
+        entry(25_000), client_id=ENTRY.client_id.replace("e001", "x001"), side="SELL",
+        reduce_only=True, exchange_id="regular:x",
+    )  # fmt: skip
+    events = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013"), FLOOR]
+    events += [close, fill(25_000, close, "0.013", "0"), change(25_000, FIRST, "CANCELED")]
+    prices = Prices([{"kind": "price", "n": 0, "at_ms": 0, "last": "90743", "mark": "90743"}])
+
+    causeless = closings(
+        history(events), (), inbox_of(opening()), Limits(),
+        prices=prices, flattened=[] if told_s is None else [told_s * 1_000],
+    )  # fmt: skip
+
+    assert len(list(causeless)) == found
