@@ -93,37 +93,29 @@ class ClientOrderId(NamedTuple):
     role: OrderRole
     revision: int
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - a value holds nothing but itself
     def __str__(self) -> str:
         """Return the id as it goes over the wire."""
-        return _spelled(self)
-
-    @classmethod
-    def parse(cls, text: str) -> ClientOrderId | None:
-        """Return the id that ``text`` spells, or None when it is not one of ours."""
-        return _parsed(text)
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> ClientOrderId | None:
-    if len(text) != _LENGTH or not text.startswith(PREFIX):
-        return None
-    body = text[len(PREFIX) :]
-    if not all(c in _DIGITS for c in body):
-        return None
-    role = _ROLE.get(body[9])
-    if role is None:
-        return None
-    return ClientOrderId(body[:6], from_base36(body[6:9]), role, from_base36(body[10:13]))
-
-
-@lru_cache(maxsize=4096)
-def _spelled(client_id: ClientOrderId) -> str:
-    return "".join(
-        (
-            PREFIX,
-            client_id.decision_hash,
-            base36(client_id.generation, GENERATION_WIDTH),
-            client_id.role.letter,
-            base36(client_id.revision, REVISION_WIDTH),
+        return "".join(
+            (
+                PREFIX,
+                self.decision_hash,
+                base36(self.generation, GENERATION_WIDTH),
+                self.role.letter,
+                base36(self.revision, REVISION_WIDTH),
+            )
         )
-    )
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def parse(text: str) -> ClientOrderId | None:
+        """Return the id that ``text`` spells, or None when it is not one of ours."""
+        if len(text) != _LENGTH or not text.startswith(PREFIX):
+            return None
+        body = text[len(PREFIX) :]
+        if not all(c in _DIGITS for c in body):
+            return None
+        role = _ROLE.get(body[9])
+        if role is None:
+            return None
+        return ClientOrderId(body[:6], from_base36(body[6:9]), role, from_base36(body[10:13]))

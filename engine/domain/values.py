@@ -20,16 +20,14 @@ else:
 
         For dataclasses whose fields all are arguments of their constructor, by place.
         """
-        read, places = _shape(type(value))
-        found = read(value)
         fresh = None
         for name, new in changes.items():
-            place = places[name]
-            old = found[place]
+            old = getattr(value, name)
             if old is not new and (type(old) is not type(new) or old != new):
                 if fresh is None:
-                    fresh = list(found)
-                fresh[place] = new
+                    read, places = _shape(type(value))
+                    fresh = list(read(value))
+                fresh[places[name]] = new
         return value if fresh is None else type(value)(*fresh)
 
 

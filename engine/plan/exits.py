@@ -18,7 +18,7 @@ from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
-from engine.plan.proposal import NOTHING, Proposal, cancel
+from engine.plan.proposal import NOTHING, Proposal, acting, cancel
 from engine.plan.protection import CANCEL_RETRY_MS
 
 TARGET_PRICE = WorkingPrice.LAST
@@ -60,7 +60,7 @@ def take_first_target(situation: Situation) -> Proposal:
     working = [o for o in orders if o.may_rest]
     outdated = [o for o in working if not _fits(o, target, split.tp1_quantity)]
     if working:
-        return Proposal(actions=_cancels(situation, outdated, "take_first_target"))
+        return acting(_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
     if price is None or _is_crossed(life) or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
@@ -100,7 +100,7 @@ def keep_runner_target(situation: Situation) -> Proposal:
     working = [o for o in orders if o.may_rest]
     if working:
         outdated = [o for o in working if o.role is not role or o.terms.trigger_price != trigger]
-        return Proposal(actions=_cancels(situation, outdated, "keep_runner_target"))
+        return acting(_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
     if price is None or _is_crossed(life) or must_wait(situation, same, MANAGE_ATTEMPTS):

@@ -35,6 +35,11 @@ class Proposal:
 NOTHING = Proposal()
 
 
+def acting(actions: tuple[Action, ...]) -> Proposal:
+    """Return what asks for these actions, ``NOTHING`` when there are none."""
+    return Proposal(actions=actions) if actions else NOTHING
+
+
 def after(situation: Situation, proposal: Proposal) -> Situation:
     """Return the situation with the proposal's intents written into the ledger.
 

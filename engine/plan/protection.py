@@ -22,7 +22,7 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderSide, OrderType, WorkingPrice
 from engine.plan.attempts import PROTECT_ATTEMPTS, must_wait
 from engine.plan.primaries import carriers, missing_parts, parts_to_cover, stops_max
-from engine.plan.proposal import NOTHING, Proposal, cancel
+from engine.plan.proposal import NOTHING, Proposal, acting, cancel
 
 GTE_REFUSED = -4509
 """closePosition refused: the Algo service does not see the position yet; retried (F1)."""
@@ -136,13 +136,13 @@ def retire_spare_stops(situation: Situation) -> Proposal:
         if not o.role.is_stop
     )
     if not keep:
-        return Proposal(actions=others)
+        return acting(others)
     # A tighter one that is too small carries the level: it stays until a whole set rests there.
     spare = [o for o in resting if o not in keep and may_cancel(situation, o)]
     spare.sort(key=lambda o: life.side.sign * (o.terms.trigger_price or ZERO))  # widest first (C4)
     spare += [o for o in strays if o.role.is_stop]
-    return Proposal(
-        actions=others
+    return acting(
+        others
         + tuple(
             CancelOrder(
                 client_id=o.id,

@@ -16,7 +16,6 @@ from engine.domain.instrument import Instrument
 from engine.domain.limits import KeepOrClose
 from engine.domain.numbers import ONE, ZERO, plain
 from engine.domain.observation import BASE_TAKER_RATE
-from engine.domain.order import Order
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
@@ -45,6 +44,12 @@ def tighten_stop(situation: Situation) -> Proposal:
     life, instrument = situation.ledger.life, situation.instrument
     if life is None or instrument is None or not _may_move(situation, life):
         return NOTHING
+    proposal = _asked_for(situation, life, instrument)
+    return proposal if proposal is NOTHING or _has_room(situation, life) else NOTHING
+
+
+def _asked_for(situation: Situation, life: Life, instrument: Instrument) -> Proposal:
+    """Return the move that is asked for, whether or not there is room for it."""
     working = working_price(situation)
     price = situation.observation.working(working)
     last = situation.observation.last_price
@@ -167,16 +172,16 @@ def _may_move(situation: Situation, life: Life) -> bool:
         and life.uncovered_quantity == 0
         and situation.has_picture
         and not any(o.is_unresolved for o in primaries)
-        and _has_room(situation, life, primaries)
     )
 
 
-def _has_room(situation: Situation, life: Life, primaries: tuple[Order, ...]) -> bool:
+def _has_room(situation: Situation, life: Life) -> bool:
     """Return whether a new set may join those that rest: no spare one among them (RULES F1).
 
     In the normal course two sets rest at once, while one takes over from the other; three where
     a doubtful one stands beside them.
     """
+    primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
     resting = sum(o.is_confirmed_resting for o in primaries)
     standing = sum(o.may_rest for o in primaries)
     parts = len(parts_to_cover(situation, _to_carry(situation, life)))

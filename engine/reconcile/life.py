@@ -118,8 +118,8 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
     prices = [p for p in (observation.last_price, entry) if p is not None and p > 0]
     opened_ms = life.opened_ms
     whole = [candle for candle in candles if candle.open_ms > opened_ms]
-    prices += [candle.high for candle in whole]
-    prices += [candle.low for candle in whole]
+    if whole:
+        prices += [max([candle.high for candle in whole]), min([candle.low for candle in whole])]
     prices += [p for p in (life.best_price, life.worst_price) if p is not None]
     if not prices:
         return ledger
@@ -281,7 +281,8 @@ def _is_crossed(
 
     A stop of either layer is judged by its own working price: the floor may be all that is left,
     and in doubt. Where cover is missing, by the one a new stop would work on: last while an entry
-    may fill (RULES E4), else as configured.
+    may fill (RULES E4) and for somebody's position, which gets a floor alone (G1), else as
+    configured.
     """
     side = life.side
     for order in ledger.of_life(OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR):
@@ -292,8 +293,8 @@ def _is_crossed(
             return True
     if is_covered:
         return False
-    working = limits.working_price if ledger.entries_are_final else WorkingPrice.LAST
-    price = observation.working(working)
+    has_primary = life.origin is not Origin.ORPHAN and ledger.entries_are_final
+    price = observation.working(limits.working_price if has_primary else WorkingPrice.LAST)
     return price is not None and is_behind(side, life.level_in_force, price)
 
 

@@ -192,6 +192,8 @@ def executed_of(ledger: Ledger, life: Life) -> Decimal:
     for order in ledger.of_life():
         is_entry = order.role is OrderRole.ENTRY
         executed = order.quantity_filled + (order.quantity_untold if is_entry else ZERO)
+        if not executed:
+            continue
         unlisted = max(executed - listed.get(str(order.id), ZERO), ZERO)
         total += unlisted if is_entry else -unlisted
     return total

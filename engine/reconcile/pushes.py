@@ -74,8 +74,10 @@ def believe(ledger: Ledger) -> Ledger:
     if life is None or life.closed_ms is not None or life.origin is not Origin.DECISION:
         return ledger
     untold = [o for o in ledger.of_life(OrderRole.ENTRY) if o.quantity_untold > 0]
+    if not untold:
+        return ledger
     executed = executed_of(ledger, life)
-    if not untold or executed <= life.quantity:
+    if executed <= life.quantity:
         return ledger
     since_ms = min(o.pushed_ms for o in untold if o.pushed_ms is not None)
     opened_ms = since_ms if life.opened_ms is None else life.opened_ms

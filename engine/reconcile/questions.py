@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Observation, Question, Topic
-from engine.domain.order import Order, OrderReport
+from engine.domain.order import Order
 from engine.domain.position import Origin
 from engine.domain.terms import Book
 from engine.reconcile.fills import has_untold_trades, sum_of
@@ -31,15 +31,18 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
     if observation.position is None or reports is None:
         return ()
     listed = {(r.client_id, r.book): r for r in reports}
-    missing = [o for o in ledger.orders if not o.status.is_final and not _is_listed(o, listed)]
-    strangers = [r for r in reports if r.own_id is not None and not _is_known(ledger, r)]
-    moved = [
-        o
-        for o in ledger.orders
-        if (r := listed.get((str(o.id), o.terms.book))) is not None
-        and (r.quantity_filled != o.quantity_filled or r.status is not o.status)
-        and not o.status.is_final
-    ]
+    known = {order.id for order in ledger.orders}
+    strangers = [r for r in reports if (own := r.own_id) is not None and own not in known]
+    missing: list[Order] = []
+    moved: list[Order] = []
+    for order in ledger.orders:
+        if order.status.is_final:
+            continue
+        report = listed.get((str(order.id), order.terms.book))
+        if report is None:
+            missing.append(order)
+        elif report.quantity_filled != order.quantity_filled or report.status is not order.status:
+            moved.append(order)
     unnamed = [f for f in ledger.fills if not f.client_id]
     has_moved = observation.position.value.signed_quantity != ledger.position_quantity
     has_moved = has_moved or _sides_differ(ledger, observation)
@@ -80,12 +83,3 @@ def _has_gap(ledger: Ledger, now_ms: int) -> bool:
     if life.closed_ms is not None:
         return now_ms - life.closed_ms <= TOLD_WITHIN_MS and has_untold_trades(ledger)
     return sum_of(ledger.fills) != ledger.position_quantity or has_untold_trades(ledger)
-
-
-def _is_listed(order: Order, listed: dict[tuple[str, Book], OrderReport]) -> bool:
-    return (str(order.id), order.terms.book) in listed
-
-
-def _is_known(ledger: Ledger, report: OrderReport) -> bool:
-    own_id = report.own_id
-    return own_id is not None and ledger.order(own_id) is not None

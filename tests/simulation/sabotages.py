@@ -224,11 +224,8 @@ Gateway.perform = _sends_again
             ),
             Change(
                 "engine.reconcile.questions",
-                "missing = [o for o in ledger.orders if not o.status.is_final and not "
-                "_is_listed(o, listed)]",
-                "missing = [o for o in ledger.orders if not o.status.is_final and o.terms.book "
-                "is Book.REGULAR"
-                " and not _is_listed(o, listed)]",
+                "missing.append(order)",
+                "missing += [order] if order.terms.book is Book.REGULAR else []",
             ),
         ),
     ),
