@@ -13,7 +13,8 @@ from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
 from engine.domain.observation import NotFound, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
-from engine.domain.terms import Book, OrderType, Side
+from engine.domain.position import Origin
+from engine.domain.terms import Book, OrderType, Side, WorkingPrice
 from engine.plan.planner import make_plan
 from engine.reconcile.settle import reconcile
 from tests.builders import (
@@ -262,6 +263,21 @@ def test_each_trigger_is_judged_by_its_own_working_price() -> None:
     assert by_mark.life is not None
     assert by_last.life is not None
     assert (by_mark.life.crossed_since_ms, by_last.life.crossed_since_ms) == (None, NOW)
+
+
+def test_somebodys_position_is_judged_by_the_price_its_one_stop_works_on() -> None:
+    """RULES G1, F4: its floor fired on the last price, far from mark, and its child was refused."""
+    life = a_life(
+        origin=Origin.ORPHAN, initial_stop=d(88_037), stop_level=None, base_quantity=None
+    )
+    fired = a_floor(88_037, status=REJECTED, rested_ms=NOW - 60_000)
+    ledger = a_ledger(life, (fired,))
+    limits = Limits(working_price=WorkingPrice.MARK)
+
+    ledger, _ = reconcile(ledger, seen(ledger, price=88_000, mark=90_760), limits)
+
+    assert ledger.life is not None
+    assert ledger.life.crossed_since_ms == NOW
 
 
 def test_a_word_we_do_not_know_changes_nothing() -> None:
