@@ -477,7 +477,7 @@ def test_a_close_that_fills_at_once_ends_the_position_it_was_told_to_close(
         entry(25_000), client_id=ENTRY.client_id.replace("e001", "x001"), side="SELL",
         reduce_only=True, exchange_id="regular:x",
     )  # fmt: skip
-    events = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013"), FLOOR]
+    events: list[Event] = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013"), FLOOR]
     events += [close, fill(25_000, close, "0.013", "0"), change(25_000, FIRST, "CANCELED")]
     prices = Prices([{"kind": "price", "n": 0, "at_ms": 0, "last": "90743", "mark": "90743"}])
 
