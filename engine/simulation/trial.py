@@ -195,6 +195,7 @@ class _Course:
         world = self._world
         self._flatten_ms = now_ms = world.clock.now_ms
         self._play.add(now_ms, self._composed(Wish(0, Kind.FLAT, 0)))
+        world.statements.spare()  # what an operator's process writes is no statement of the keeper
         world.record.add_command(Command.FLATTEN, by="trial", why="the end", at_ms=now_ms)
         self._play.run(now_ms + FLATTEN_MS, self._is_over)
         venue = world.venue
@@ -214,6 +215,7 @@ class _Course:
 
     def _judged(self) -> Trial:
         world, entries = self._world, self._world.venue.log_after(0)
+        world.statements.spare()  # nor is what is read to judge
         events = read_log(entries)
         history = History(events, end_ms=world.clock.now_ms)
         reader = ReadStore.beside(world.record.desk)
