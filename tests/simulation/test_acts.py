@@ -386,7 +386,7 @@ def test_the_table_names_every_cause_with_its_bound() -> None:
     assert rows["none"].ms(1_000, 20) == 0
     assert rows["stop_removed"].ms(1_000, 20) == 1_060
     assert rows["foreign_position"].ms(1_000, 20) == 11_060
-    assert rows["foreign_beside"].ms(1_000, 20) == 1_060
+    assert rows["foreign_beside"].ms(1_000, 20) == 4_060
     assert all(row.what for row in rows.values())
 
 
