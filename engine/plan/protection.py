@@ -69,7 +69,7 @@ def protect_position(situation: Situation) -> Proposal:
 def place_floor(situation: Situation) -> Proposal:
     """Place the closePosition stop at the initial level as soon as anything filled."""
     life = situation.ledger.life
-    if life is None or not life.is_open or life.closing is not None or life.quantity == 0:
+    if life is None or not life.is_open or life.quantity == 0 or _is_being_closed(situation, life):
         return NOTHING
     if life.origin is Origin.ORPHAN and situation.limits.orphan is OrphanPolicy.IGNORE:
         return Proposal(holds=(Hold("place_floor", "orphan_ignored"),))
@@ -206,6 +206,19 @@ def stand_in(situation: Situation, life: Life) -> Order | None:
         ):
             return order
     return None
+
+
+def _is_being_closed(situation: Situation, life: Life) -> bool:
+    """Return whether a close is under way beside which no floor is needed.
+
+    Ours keeps its primary meanwhile. Somebody's, to be flattened as it is found, has none: it gets
+    its stop as soon as a close was refused (B1).
+    """
+    if life.closing is None:
+        return False
+    closes = situation.ledger.of_life(OrderRole.EMERGENCY)
+    is_refused = any(o.status is OrderStatus.REJECTED for o in closes)
+    return not (life.origin is Origin.ORPHAN and is_refused)
 
 
 def _on_tick(situation: Situation, level: Decimal) -> Decimal:

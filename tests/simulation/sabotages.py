@@ -415,8 +415,8 @@ def planted(situation):
         (
             Change(
                 "engine.plan.protection",
-                "    if life is None or not life.is_open or life.closing is not None or "
-                "life.quantity == 0:\n"
+                "    if life is None or not life.is_open or life.quantity == 0 or "
+                "_is_being_closed(situation, life):\n"
                 "        return NOTHING\n    if life.origin is Origin.ORPHAN and",
                 "    if True:\n        return NOTHING\n    if life.origin is Origin.ORPHAN and",
             ),

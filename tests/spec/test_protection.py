@@ -44,6 +44,7 @@ from tests.builders import (
     an_id,
     an_instrument,
     an_open_situation,
+    an_order,
     cancelled,
     d,
     held,
@@ -372,6 +373,25 @@ def test_cover_is_restored_while_the_position_is_being_closed() -> None:
     plan = make_plan(a_situation(life, without_primary()))
 
     assert [t.role for t in placed(plan)] == [PRIMARY, EMERGENCY]
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_somebodys_position_gets_its_stop_when_its_close_is_refused(side: Side) -> None:
+    """RULES B1, G1: told to flatten as it is found, it is closed first; that may not succeed."""
+    life = a_life(
+        side=side,
+        origin=Origin.ORPHAN,
+        initial_stop=on(side, 88_037),
+        stop_level=None,
+        closing=ExitReason.FLATTEN,
+        closing_ms=NOW - 250,
+    )
+    refused = an_order(EMERGENCY, side=side, quantity="0.013", status=REJECTED, code=-2010)
+    situations = [a_situation(life, orders, price=on(side, 90_760)) for orders in ((), (refused,))]
+
+    roles = [[t.role for t in placed(make_plan(situation))] for situation in situations]
+
+    assert roles == [[EMERGENCY], [FLOOR, EMERGENCY]]
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
