@@ -144,13 +144,18 @@ def _uncovers(before: Picture, after: Picture, gone: Resting) -> Iterator[Findin
 def _without_proof(
     pictures: Sequence[Picture], index: int, gone: Resting, requests: Sequence[Request]
 ) -> Iterator[Finding]:
-    """E5: the armed stop goes after a position read that is younger than the entry's last word."""
+    """E5: the armed stop goes after a position read that is younger than the entry's last word.
+
+    One of several may go before it: those that stay carry all the entry could still have added.
+    """
     here, its = pictures[index], gone.own_id
     cancel = here.cause
     if here.position != 0 or its is None or cancel is None:
         return
+    sign = 1 if gone.terms.side == "SELL" else -1
     ended: int | None = None
-    for picture in reversed(pictures[:index]):
+    for at in range(index - 1, -1, -1):
+        picture = pictures[at]
         event = picture.cause
         if picture.position != 0:
             return
@@ -158,6 +163,9 @@ def _without_proof(
             own = ClientOrderId.parse(event.client_id)
             if own is not None and own.role is OrderRole.ENTRY and own.generation == its.generation:
                 ended = event.n
+                demand = _demand(pictures[at - 1], sign) if at else ZERO
+                if demand and _cover(here, sign, demand, with_floor=False) >= demand:
+                    return
                 break
     if ended is None:
         return

@@ -332,11 +332,13 @@ class Rivals(World):
         exchange = tenant.exchange
         assert exchange is not None  # noqa: S101 - narrows the type: it stands by
         if tenant.measured_ms is None or self.clock.now_ms - tenant.measured_ms > MEASURED_MS:
-            self.untold.append(self.clock.now_ms)
+            asked_ms, asked = self.clock.now_ms, exchange.usage().requests
             try:
                 exchange.anchor_clock()
             except KeeperError:
                 return None
+            finally:
+                self.untold += [asked_ms] * (exchange.usage().requests > asked)
             tenant.measured_ms = self.clock.now_ms
         return exchange.now_ms()
 

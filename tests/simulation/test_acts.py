@@ -340,6 +340,18 @@ def test_an_armed_stop_goes_only_after_a_look_behind_the_entrys_last_word() -> N
     ]
 
 
+@pytest.mark.parametrize(("quantity", "found"), [("0.013", []), ("0.012", [5_000])])
+def test_one_of_several_armed_stops_may_go_with_its_entry_while_the_others_carry_all(
+    quantity: str, found: list[int]
+) -> None:
+    """F2: a stop as tight for the full quantity is the proof; what was forgotten came back."""
+    gone = replace(change(5_000, ENTRY, "CANCELED"), n=20, client_id=ENTRY.client_id)
+    swept = replace(change(5_000, FIRST, "CANCELED"), n=21)
+    other = stop(1_500, "90380", revision=2, quantity=quantity)
+
+    assert first_of([FIRST, other, ENTRY, gone, swept], [request(4_900, 15)]) == found
+
+
 # -- budget --------------------------------------------------------------------------------------
 
 
