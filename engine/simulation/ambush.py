@@ -65,7 +65,7 @@ def ambushes(
     found: list[tuple[int, Happening]] = []
     switches: dict[str, str] = {}
     for fault, state in chosen:
-        from_ms = chance.randrange(lasting_ms // 2)
+        from_ms = chance.randrange(lasting_ms // 3)
         found.append((from_ms, Ambush(recipe(fault, state, chance))))
         switches |= _NEEDED.get((fault, state), {})
     return Lying(tuple(found), switches, tuple(chosen))

@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import takewhile
 
 from engine.domain.identity import FOREIGN_HASH, ClientOrderId, OrderRole
 from engine.domain.limits import KeepOrClose, Limits
@@ -20,6 +19,7 @@ from engine.simulation.cover import Picture
 from engine.simulation.given import Inbox
 from engine.simulation.log import Filled, Placed
 from engine.simulation.prices import Prices
+from engine.simulation.whereabouts import is_close_request
 
 Entry = Mapping[str, object]
 RECENT_MS = 10_000
@@ -54,10 +54,11 @@ def closings(
     ``prices`` are those of the log; ``flatten_ms`` is when an operator said flatten for the last
     time, ``flattened`` when before.
     """
-    refusals = _refusals(entries)
+    refusals, begun = _refusals(entries), _begun(entries)
     force: dict[int, Decimal] = {}
     is_first_target_done: set[int] = set()
     entry_price: Decimal | None = None
+    lives: dict[int, int] = {}
     for picture in history.pictures():
         event = picture.cause
         if isinstance(event, Filled) and (own := event.own_id) is not None:
@@ -67,6 +68,7 @@ def closings(
                 is_first_target_done.add(own.generation)
         if not isinstance(event, Placed) or (own := event.own_id) is None:
             continue
+        lives.setdefault(own.generation, event.at_ms)
         if own.role in STOPS and event.trigger_price is not None:
             _remember(force, own.generation, event)
         if own.role is not OrderRole.EMERGENCY or own.decision_hash == FOREIGN_HASH:
@@ -75,13 +77,15 @@ def closings(
             return
         level = force.get(own.generation)
         is_even = own.generation in is_first_target_done or limits.no_split.value == "runner"
-        case = _Close(picture, event, level, entry_price if is_even else None, limits)
-        seen = prices.within(event.at_ms - RECENT_MS, event.at_ms)
+        near, life_ms = entry_price if is_even else None, lives[own.generation]
+        case = _Close(picture, event, level, near, limits, life_ms)
+        since_ms = min(begun.get(own.generation, event.at_ms), event.at_ms) - RECENT_MS
+        seen = prices.within(since_ms, event.at_ms)
         if not (
             case.is_uncovered
             or case.is_dust(seen)
             or case.is_crossed(seen)
-            or case.is_told(inbox, flattened, history)
+            or case.is_told(inbox, since_ms, flattened)
             or case.is_refused(refusals)
             or case.is_target(seen, inbox)
         ):
@@ -105,6 +109,7 @@ class _Close:
     level: Decimal | None
     even_near: Decimal | None
     limits: Limits
+    life_ms: int
 
     @property
     def is_uncovered(self) -> bool:
@@ -131,13 +136,12 @@ class _Close:
             and any((price - near) * sign <= near * NEAR_ENTRY for price in seen)
         )
 
-    def is_told(self, inbox: Inbox, flattened: Sequence[int], history: History) -> bool:
+    def is_told(self, inbox: Inbox, since_ms: int, flattened: Sequence[int]) -> bool:
         """Whether a document said flat or the other side (F10), or an operator said flatten."""
         at_ms = self.order.at_ms
-        opened_ms = _opened_ms(history, self.picture)
-        if any(opened_ms - RECENT_MS <= told_ms <= at_ms for told_ms in flattened):
+        if any(self.life_ms <= told_ms <= at_ms for told_ms in flattened):
             return True
-        return any(g.sign != self.picture.sign for g in inbox.between(at_ms - RECENT_MS, at_ms))
+        return any(g.sign != self.picture.sign for g in inbox.between(since_ms, at_ms))
 
     def is_target(self, seen: Sequence[Decimal], inbox: Inbox) -> bool:
         """Whether a price reached a target some document names, or one that rested."""
@@ -169,10 +173,15 @@ class _Close:
         return False
 
 
-def _opened_ms(history: History, picture: Picture) -> int:
-    """Return when the position of a picture was opened: what closes it may do so at once."""
-    before = takewhile(lambda one: one is not picture, history.pictures())
-    return max((one.until_ms for one in before if one.position == 0), default=0)
+def _begun(entries: Sequence[Entry]) -> dict[int, int]:
+    """Return when the close of each life was asked for first: it goes on until flat (F11)."""
+    begun: dict[int, int] = {}
+    for entry in entries:
+        if is_close_request(entry):
+            own = ClientOrderId.parse(str(entry["client_id"]))
+            if own is not None:
+                begun.setdefault(own.generation, int(str(entry["at_ms"])))
+    return begun
 
 
 def _refusals(entries: Sequence[Entry]) -> list[Refused]:

@@ -20,7 +20,10 @@ from engine.simulation.whereabouts import STATES, States, Whereabouts, is_close_
 Entry = Mapping[str, object]
 Cell = tuple[str, str]
 CLOSING = "closing"
-_IN_VAIN_WITHOUT_ORDER = frozenset({"cancel", "cancel_all", "close", "liquidation", "adl"})
+_MOVES = frozenset({"cancel", "cancel_all", "close", "liquidation", "adl"})
+"""Hands that are in vain where nothing rests or is held."""
+
+_MOVED = frozenset({"order", "liquidation", "adl"})
 
 
 @cache
@@ -67,8 +70,8 @@ def cells(
 
 def _came_to_pass(hand: Entry, following: Entry) -> bool:
     """Return whether a hand moved anything, by the entry after its own."""
-    if hand["do"] in _IN_VAIN_WITHOUT_ORDER:
-        return following["kind"] == "order"
+    if hand["do"] in _MOVES:
+        return following["kind"] in _MOVED
     return following["kind"] != "hand_refused"
 
 

@@ -116,7 +116,7 @@ def _venue_fault(kind: str, state: str, chance: Random) -> _What:
     return (_at_once(Fault(fault)),)
 
 
-_CODES = (-1015, -1001, -1021, -4028, -1000)
+_CODES = (-1001, -1006, -1021, -4028, -1000)
 _TERMS: Mapping[str, Callable[[Random], dict[str, object]]] = {
     "slow": lambda _: {"delay_ms": 1_500},
     "error": lambda chance: {"code": chance.choice(_CODES)},
@@ -221,6 +221,11 @@ def _lasting(role: str, times: int = 2) -> tuple[int, Happening]:
     )
 
 
+def _unanswered(role: str) -> tuple[int, Happening]:
+    """Return what leaves the fate of an order of a role unknown."""
+    return _at_once(Fault({"kind": "reply_lost_after", "match": {"role": role, "verb": "POST"}}))
+
+
 def _hidden(role: str, kind: str = "list_forgets", seconds: int = 3) -> tuple[int, Happening]:
     return _at_once(Fault({"kind": kind, "match": {"role": role}, "duration_s": seconds}))
 
@@ -260,7 +265,10 @@ _CLOSING = Step("open", (_FLATTEN, _REFUSED), 2_000)
 _UNARMED = (_lasting("entry"), _hidden(_STOP), _hidden(_STOP, "lookup_not_found"))
 _BEFORE: Mapping[Cell, Sequence[Step]] = {
     # An order of this role must be asked for, or about, while the state lasts.
-    ("stop_refused_once", "arming"): (Step("arming", _UNARMED),),
+    ("stop_refused_once", "arming"): (
+        Step("flat", (_unanswered(_STOP),)),
+        Step("arming", _UNARMED),
+    ),
     ("stop_refused_once", "entering"): (Step("entering", (_cancelled(_STOP),)),),
     ("stop_refused_once", "open"): (Step("open", (_cancelled(_STOP),)),),
     ("stop_refused_once", "closing"): (_CLOSING, Step("closing", (_cancelled(_STOP),))),
@@ -282,7 +290,8 @@ _BEFORE: Mapping[Cell, Sequence[Step]] = {
     ("close_lingers", "open"): (Step("open", (_cancelled("stop_floor"),), 2_000),),
     ("close_lingers", "closing"): _MAKING_WAY,
     ("cancel_not_found", "arming"): (
-        Step("arming", (_lasting("entry"), _hidden(_STOP), _hidden(_STOP, "lookup_not_found", 2))),
+        Step("flat", (_unanswered(_STOP),)),
+        Step("arming", (_lasting("entry", 4), _hidden(_STOP, "list_forgets", 1))),
     ),
     ("cancel_not_found", "entering"): (Step("entering", (_FLATTEN,)),),
     ("cancel_not_found", "open"): (
@@ -306,7 +315,12 @@ _BEFORE: Mapping[Cell, Sequence[Step]] = {
         ),
     ),
     ("list_forgets", "flat"): (Step("flat", (_at_once(Hand(FAR_STOP)),)),),
-    ("fill_lag", "flat"): (Step("flat", (_at_once(Kill(lose_store=True, call=0, at_once=True)),)),),
+    ("fill_lag", "flat"): (
+        # Nothing is left to sweep: what ended the life is asked for while flat.
+        Step(
+            "open", (_at_once(Hand({"do": "cancel_all"})), _at_once(Hand({"do": "close"}))), 2_000
+        ),
+    ),
     ("fill_lag", "arming"): (Step("arming", (_lasting("entry"),)),),
     ("fills_in_part", "flat"): (
         Step("flat", (_at_once(Hand({"do": "market", "side": "buy", "quantity": "0.002"})),)),

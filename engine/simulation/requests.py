@@ -24,6 +24,9 @@ CLOCK_REFUSED = -1021
 WAITS = ("timeout", "slow", "executed_late")
 """Faults that cost the patience of one request, as far as their names begin so."""
 
+TOO_MANY_ORDERS, ORDERS_WINDOW_MS = -1015, 10_000
+"""A 429 that names no pause asks for the shorter of the two windows that orders are counted in."""
+
 IN_PART = "fills_in_part"
 """A fault that lets an order execute in part only."""
 
@@ -100,7 +103,8 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
     An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
     became of a stop stays hidden until the next look. So is a request that the exchange refused
     for its clock (the table of RULES B); and an order of ours that closes, of which the exchange
-    executed a part: the ladder's next step follows (RULES F11).
+    executed a part: the ladder's next step follows (RULES F11). A 429 for too many orders is one
+    for the window it stands for.
     """
     entries = list(entries)
     requests = read_requests(entries)
@@ -119,7 +123,12 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
         for e, order in pairwise(entries)
         if e["kind"] == "strike" and e["fault"] == IN_PART and _closes(order)
     ]
-    return [*spans, *denied, *remains, *silences(requests)]
+    full = [
+        Span(r.at_ms, r.at_ms + ORDERS_WINDOW_MS)
+        for r in requests
+        if r.code == TOO_MANY_ORDERS and r.retry_after_s is None
+    ]
+    return [*spans, *denied, *remains, *full, *silences(requests)]
 
 
 def _closes(entry: Entry) -> bool:

@@ -33,6 +33,7 @@ from engine.simulation.troubles import (
     FREEZE,
     KILL,
     KILL_IN_STORE,
+    RETURN,
     STORE_AWAY,
     STORE_FAILS,
     STORE_LOST,
@@ -186,6 +187,7 @@ class _Course:
     def _come_to_rest(self) -> None:
         world, rest = self._world, _Rest(self._world.venue)
         self._play.add(world.clock.now_ms, Calm())
+        self._play.add(world.clock.now_ms, RETURN)
         self._play.run(world.clock.now_ms + _QUIET_MS, rest.seen)
         self._needed = rest.needed
         if rest.needed is None:

@@ -323,9 +323,10 @@ def rarer_requests(chance: Random, length_ms: int) -> Happenings:
     found: Happenings = []
     for _ in range(chance.choice((0, 0, 1, 2))):
         fault: dict[str, object] = {"kind": "raw_answer", "answer": chance.choice(RAW_ANSWERS)}
-        if chance.random() < 0.5:
-            fault = {"kind": "error", "code": -1015}
-        fault |= {"match": chance.choice(_MATCHES), "times": chance.choice((1, 1, 3))}
+        fault["match"] = chance.choice(_MATCHES)
+        if chance.random() < 0.5:  # orders are counted where they are placed
+            fault = {"kind": "error", "code": -1015, "match": chance.choice(_MATCHES[1:4])}
+        fault["times"] = chance.choice((1, 1, 3))
         found.append((chance.randrange(lasting_ms), Fault(fault)))
     if chance.random() < 0.08:
         kill = Kill(
