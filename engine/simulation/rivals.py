@@ -266,12 +266,21 @@ class Rivals(World):
         self._end(me)
 
     def rise(self, *, lose_store: bool = False) -> None:
-        """Start who died again; it stands by. The store is both keepers' and is not lost."""
-        if lose_store:
-            raise ValueError("two keepers share their store: neither can lose it alone")
+        """Start again who died; they stand by. A store is lost by both, who then both begin anew.
+
+        Not while one of them stands still: it would wake on a store that is no more.
+        """
+        if lose_store and not any(tenant.is_inside for tenant in self._tenants):
+            for tenant in self._tenants:
+                self._turn_to(tenant)
+                self.die()
+                tenant.is_killed, tenant.rises_ms = True, None
+            self._record.close()
+            self._record, self._holder = self._new_store(), None
         for tenant in self._tenants:
             if tenant.is_killed:
                 self._enter(tenant)
+        self._turn_to(self._foremost())
 
     def close(self) -> None:
         """End the world."""
