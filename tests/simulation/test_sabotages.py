@@ -26,6 +26,7 @@ SAMPLE = (
     "resends_on_timeout",
     "talks_into_the_silence",
     "ignores_the_lease",
+    "ignores_the_spread",
 )
 """Bugs that are caught at the first seeds; KEEPER_SABOTAGES=all takes all of them."""
 
@@ -40,7 +41,7 @@ def test_a_planted_bug_is_caught_by_the_checker_named(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["lost_entries", "silenced", "frozen"])
+@pytest.mark.parametrize("world", ["lost_entries", "silenced", "frozen", "wide_books"])
 def test_the_same_worlds_without_a_bug_show_nothing(world: str) -> None:
     """An honest keeper is not accused for what goes wrong around it."""
     assert [run_trial(drawn).violations for drawn in worlds(world, 2)] == [(), ()]
