@@ -853,4 +853,29 @@ def _older(recall, ledger):
             ),
         ),
     ),
+    Sabotage(
+        "enters_beyond_the_zone",
+        "a price that has fallen out of the zone toward the stop is entered",
+        "gates",
+        "calm",
+        24,
+        (
+            *BLIND,
+            Change(
+                GATES,
+                'detail = "" if side.gain(near, best) >= 0 else "price beyond the stop-side end"',
+                'detail = ""',
+            ),
+            Change(
+                "engine.plan.entry",
+                "if near is not None and life.side.gain(near, best) < 0:",
+                "if False:",
+            ),
+            Change(
+                "engine.plan.withdrawal",
+                'return "price_below_zone" if not is_sent and side.gain(near, price) < 0 else None',
+                "return None",
+            ),
+        ),
+    ),
 )
