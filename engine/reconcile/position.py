@@ -43,6 +43,9 @@ def fold_position(
         first_ms = life.flat_seen_ms or observation.now_ms
         return _with(ledger, replace(life, quantity=ZERO, flat_seen_ms=first_ms)), []
     if life.opened_ms is None and is_somebodys(ledger, life, read):
+        if _was_ours_before(ledger, life, read):
+            ledger = replace(ledger, fills=until_flat(ledger, life))
+            return _fold_flip(ledger, _opened(life, ledger, observation), read, observation)
         return _give_way(ledger, life, read, observation)
     if read.side is not life.side:
         return _fold_flip(ledger, life, read, observation)
@@ -77,6 +80,18 @@ def _was_flat_between(ledger: Ledger, life: Life, read: PositionReport) -> bool:
     if not 0 < sum_of(ledger.fills) * life.side.sign <= read.quantity:
         return False
     return len(until_flat(ledger, life)) < len(ledger.fills)
+
+
+def _was_ours_before(ledger: Ledger, life: Life, read: PositionReport) -> bool:
+    """Return whether ours was opened and taken away between two looks: what stands is another's.
+
+    The trades name our entry among those that add up to exactly what is read. A read that lags our
+    own fill shows less, and is waited for.
+    """
+    if not ledger.entries_are_final or has_untold_trades(ledger):
+        return False
+    was_ours = any(f.own_id is not None and f.side is life.side.opening for f in ledger.fills)
+    return was_ours and sum_of(ledger.fills) == read.signed_quantity
 
 
 def _fold_position(
