@@ -32,8 +32,8 @@ class Journal:
             "n": self._dropped + len(self._entries) + 1,
             "at_ms": self._clock.now,
             "kind": kind,
+            **facts,
         }
-        entry.update(facts)
         self._entries.append(entry)
         if self._limit is not None and len(self._entries) > 2 * self._limit:
             gone = len(self._entries) - self._limit

@@ -40,11 +40,10 @@ def parse(query: str, body: str) -> Parameters:
     for text in (query, body) if body else (query,):
         if not text:
             continue
+        is_plain = "%" not in text and "+" not in text
         for pair in text.split("&"):
             name, _, value = pair.partition("=")
-            if "%" in value or "+" in value:
-                value = unquote_plus(value)
-            found.setdefault(name.lower(), value)
+            found.setdefault(name.lower(), value if is_plain else unquote_plus(value))
     return found
 
 

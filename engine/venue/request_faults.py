@@ -7,7 +7,7 @@ reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.venue.codes import Code, Refusal, by_number, refuse
@@ -55,8 +55,7 @@ class Mishap:
         headers = reply.headers
         if self.content_type is not None:
             headers = {**headers, "Content-Type": self.content_type}
-        return replace(
-            reply,
+        return reply._replace(
             status=reply.status if self.status is None else self.status,
             headers=headers,
             body=reply.body if self.body is None else self.body,

@@ -1,12 +1,17 @@
-"""How numbers look on the wire: fixed digits in replies, plain and short in stream messages."""
+"""How numbers look on the wire: fixed digits in replies, plain and short in stream messages.
+
+Equal numbers look the same, and the same few are told again and again.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 ZERO = Decimal(0)
 
 
+@lru_cache(maxsize=4096)
 def fixed(value: Decimal, digits: int) -> str:
     """Return the number with exactly `digits` decimals; zero has no sign."""
     return f"{value:.{digits}f}" if value else f"{ZERO:.{digits}f}"
@@ -20,6 +25,7 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=4096)
 def short(value: Decimal, digits: int) -> str:
     """Return the number rounded to `digits` decimals, without trailing zeros."""
     text = f"{value:.{digits}f}".rstrip("0").rstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -26,8 +26,7 @@ class Transport(StrEnum):
     RAW = "raw"  # the body is all that is written on the socket, byte by byte, then it is closed
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One HTTP answer, and what the transport makes of it after `delay_ms`.
 
     `drip_ms` is the pause between two bytes of a raw one.
