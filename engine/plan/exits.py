@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.domain.action import Action, CancelOrder, Hold, PlaceOrder, Proof
+from engine.domain.again import last_answer
 from engine.domain.identity import OrderRole
 from engine.domain.instrument import Instrument
 from engine.domain.limits import NoSplit, TargetStyle
@@ -33,6 +34,7 @@ class Split:
     has_runner: bool
 
 
+@last_answer
 def split_of(life: Life, instrument: Instrument, policy: NoSplit) -> Split:
     """Return the split of RULES F6; both parts must be tradable, else the policy decides."""
     base = life.base_quantity or life.quantity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from engine.domain.again import last_answer
 from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
 from engine.domain.numbers import ZERO
@@ -45,6 +46,7 @@ def _is_of_life(ledger: Ledger, fill: Fill) -> bool:
     return own_id is not None and any(o.id == own_id for o in ledger.of_life())
 
 
+@last_answer
 def has_untold_trades(ledger: Ledger) -> bool:
     """Return whether an order of the life executed more than the trades we were told (lesson 33).
 
@@ -56,6 +58,7 @@ def has_untold_trades(ledger: Ledger) -> bool:
     return any(o.quantity_filled > told.get(str(o.id), ZERO) for o in ledger.of_life())
 
 
+@last_answer
 def sum_of(fills: tuple[Fill, ...]) -> Decimal:
     """Return the signed position the fills add up to."""
     return sum((fill.signed_quantity for fill in fills), ZERO)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from engine.domain.again import last_answer
 from engine.domain.identity import ClientOrderId, OrderRole
 from engine.domain.ledger import Ledger, PastLife
 from engine.domain.observation import Observation
@@ -21,11 +22,22 @@ HISTORY_MS = 7 * 86_400_000
 
 def fold_history(ledger: Ledger, observation: Observation) -> Ledger:
     """Return the ledger with generation and past lives at least as new as the exchange's."""
-    seen = [*(observation.open_reports or ())]
-    if observation.history is not None:
-        seen.extend(observation.history.value)
+    history = () if observation.history is None else observation.history.value
+    if observation.orders is None or observation.algo_orders is None:
+        return _with_lives(ledger, (), (), history)
+    return _with_lives(ledger, observation.orders.value, observation.algo_orders.value, history)
+
+
+@last_answer
+def _with_lives(
+    ledger: Ledger,
+    regular: tuple[OrderReport, ...],
+    conditional: tuple[OrderReport, ...],
+    history: tuple[OrderReport, ...],
+) -> Ledger:
+    """Return the ledger with every life that these own orders tell of."""
     lives: dict[int, list[tuple[ClientOrderId, OrderReport]]] = defaultdict(list)
-    for report in seen:
+    for report in (*regular, *conditional, *history):
         if (own_id := report.own_id) is not None and own_id.role is not OrderRole.PROBE:
             lives[own_id.generation].append((own_id, report))
     if not lives:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from engine.domain.again import last_answer
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import NOT_SENT, Ledger, PastLife
 from engine.domain.limits import Limits
 from engine.domain.numbers import ZERO, as_price, plain
-from engine.domain.observation import BASE_TAKER_RATE, Observation
+from engine.domain.observation import BASE_TAKER_RATE, Candle, Observation
 from engine.domain.order import Fill, Order, OrderReport, OrderStatus
 from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
@@ -117,15 +118,22 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
     entry = None if life.entry_price is None else as_price(life.entry_price)
     prices = [p for p in (observation.last_price, entry) if p is not None and p > 0]
     opened_ms = life.opened_ms
-    whole = [candle for candle in candles if candle.open_ms > opened_ms]
-    if whole:
-        prices += [max([candle.high for candle in whole]), min([candle.low for candle in whole])]
+    prices += _reached(candles, opened_ms)
     prices += [p for p in (life.best_price, life.worst_price) if p is not None]
     if not prices:
         return ledger
     ends = min(prices), max(prices)
     best, worst = life.side.tighter(*ends), life.side.wider(*ends)
     return ledger.with_life(replace(life, best_price=best, worst_price=worst))
+
+
+@last_answer
+def _reached(candles: tuple[Candle, ...], opened_ms: int) -> tuple[Decimal, ...]:
+    """Return the highest and the lowest price of the whole candles since then, if there are any."""
+    whole = [candle for candle in candles if candle.open_ms > opened_ms]
+    if not whole:
+        return ()
+    return max(candle.high for candle in whole), min(candle.low for candle in whole)
 
 
 def fold_entry(ledger: Ledger, observation: Observation, limits: Limits) -> Ledger:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from engine.domain.again import last_answer
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import ClientOrderId
 from engine.domain.ledger import Ledger
@@ -28,6 +29,8 @@ def fold_orders(
     ledger: Ledger, observation: Observation, limits: Limits
 ) -> tuple[Ledger, list[Drift]]:
     """Return the ledger with every word about orders folded in, and what differed."""
+    if _says_nothing_new(ledger, observation):
+        return ledger, []
     drifts: list[Drift] = []
     orders = {order.id: order for order in ledger.orders}
     told = tuple(_reports(observation))
@@ -49,6 +52,33 @@ def fold_orders(
             folded = _ended(folded, observation.now_ms, "not found for long")
         orders[order.id] = folded
     return replace(ledger, orders=tuple(orders.values())), drifts
+
+
+def _says_nothing_new(ledger: Ledger, observation: Observation) -> bool:
+    """Return whether the look shows open orders as the ledger has them, and tells nothing else."""
+    regular, conditional = observation.orders, observation.algo_orders
+    if regular is None or conditional is None or observation.lookups or observation.history:
+        return False
+    return _is_known(ledger, regular.value, conditional.value)
+
+
+@last_answer
+def _is_known(
+    ledger: Ledger, regular: tuple[OrderReport, ...], conditional: tuple[OrderReport, ...]
+) -> bool:
+    """Return whether these lists would change no order and raise no drift, whenever they came."""
+    orders = {order.id: order for order in ledger.orders}
+    drifts: list[Drift] = []
+    listed = (*regular, *conditional)
+    words = [_folded(orders, ledger, report, 0, drifts) for report in listed]
+    if drifts or any(word is not None and word is not orders[word.id] for word in words):
+        return False
+    mentioned = {(report.client_id, report.book) for report in listed}
+    return all(
+        order.status.is_final
+        or (order.doubtful_since_ms is None and (str(order.id), order.terms.book) in mentioned)
+        for order in ledger.orders
+    )
 
 
 def _reports(observation: Observation) -> Iterable[tuple[OrderReport, int]]:

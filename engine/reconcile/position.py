@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
+from engine.domain.again import last_answer
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
@@ -70,6 +71,7 @@ def _is_outdated(read: PositionReport, life: Life, ledger: Ledger) -> bool:
     )
 
 
+@last_answer
 def _was_flat_between(ledger: Ledger, life: Life, read: PositionReport) -> bool:
     """Return whether the trades say that ours was closed before what stands there was opened.
 
@@ -192,6 +194,7 @@ def _may_have_executed(ledger: Ledger, life: Life) -> bool:
     return executed_of(ours, life) > 0
 
 
+@last_answer
 def executed_of(ledger: Ledger, life: Life) -> Decimal:
     """Return the position our evidence adds up to, unsigned: fills, and executions without one.
 

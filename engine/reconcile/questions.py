@@ -7,9 +7,10 @@ position, the trades, and the fate of every order that vanished or is unresolved
 
 from __future__ import annotations
 
+from engine.domain.again import last_answer
 from engine.domain.ledger import Ledger
 from engine.domain.observation import Observation, Question, Topic
-from engine.domain.order import Order
+from engine.domain.order import Order, OrderReport
 from engine.domain.position import Origin
 from engine.domain.terms import Book
 from engine.reconcile.fills import has_untold_trades, sum_of
@@ -27,22 +28,10 @@ TRADES_BACK_MS = 7 * 86_400_000
 
 def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
     """Return what to ask after the first look, nothing when the picture is settled."""
-    reports = observation.open_reports
-    if observation.position is None or reports is None:
+    regular, conditional = observation.orders, observation.algo_orders
+    if observation.position is None or regular is None or conditional is None:
         return ()
-    listed = {(r.client_id, r.book): r for r in reports}
-    known = {order.id for order in ledger.orders}
-    strangers = [r for r in reports if (own := r.own_id) is not None and own not in known]
-    missing: list[Order] = []
-    moved: list[Order] = []
-    for order in ledger.orders:
-        if order.status.is_final:
-            continue
-        report = listed.get((str(order.id), order.terms.book))
-        if report is None:
-            missing.append(order)
-        elif report.quantity_filled != order.quantity_filled or report.status is not order.status:
-            moved.append(order)
+    strangers, missing, moved = _differences(ledger.orders, regular.value, conditional.value)
     unnamed = [f for f in ledger.fills if not f.client_id]
     has_moved = observation.position.value.signed_quantity != ledger.position_quantity
     has_moved = has_moved or _sides_differ(ledger, observation)
@@ -65,6 +54,30 @@ def questions(ledger: Ledger, observation: Observation) -> tuple[Question, ...]:
         Question(Topic.ORDER, exchange_id=f.exchange_order_id, book=Book.REGULAR) for f in unnamed
     ]
     return tuple(dict.fromkeys(asked))
+
+
+@last_answer
+def _differences(
+    orders: tuple[Order, ...],
+    regular: tuple[OrderReport, ...],
+    conditional: tuple[OrderReport, ...],
+) -> tuple[tuple[OrderReport, ...], tuple[Order, ...], tuple[Order, ...]]:
+    """Return own orders nobody here knows, orders the lists lack, and orders they show changed."""
+    reports = (*regular, *conditional)
+    listed = {(r.client_id, r.book): r for r in reports}
+    known = {order.id for order in orders}
+    strangers = [r for r in reports if (own := r.own_id) is not None and own not in known]
+    missing: list[Order] = []
+    moved: list[Order] = []
+    for order in orders:
+        if order.status.is_final:
+            continue
+        report = listed.get((str(order.id), order.terms.book))
+        if report is None:
+            missing.append(order)
+        elif report.quantity_filled != order.quantity_filled or report.status is not order.status:
+            moved.append(order)
+    return tuple(strangers), tuple(missing), tuple(moved)
 
 
 def _sides_differ(ledger: Ledger, observation: Observation) -> bool:

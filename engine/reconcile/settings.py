@@ -8,6 +8,7 @@ longer fits is withdrawn (``plan.withdrawal``).
 
 from __future__ import annotations
 
+from engine.domain.again import last_answer
 from engine.domain.drift import Drift, DriftKind
 from engine.domain.instrument import Instrument
 from engine.domain.ledger import Ledger
@@ -53,6 +54,7 @@ def _fold_filters(ledger: Ledger, observation: Observation) -> tuple[Ledger, lis
     return replace(ledger, filters=filters), drifts
 
 
+@last_answer
 def _words(instrument: Instrument) -> str:
     """Return the filters orders are cut to, in words."""
     tick, step = plain(instrument.tick_size), plain(instrument.step_size)
