@@ -40,7 +40,7 @@ from engine.vitals import Process, vitals
 
 if TYPE_CHECKING:
     from engine.exchange.binance.stream import UserStream
-    from engine.tick import TickReport
+    from engine.tick import TickReport, is_nothing_at_stake
 
 Listener = Callable[["TickReport"], None]
 Note = Callable[[str], None]
@@ -373,16 +373,6 @@ def build(
     return Running(
         settings, credentials, listener=listener, note=note, standby=standby, check=check
     )
-
-
-def is_nothing_at_stake(report: TickReport) -> bool:
-    """Return whether a look at position and both books found nothing held and nothing resting."""
-    situation = report.situation
-    observation = situation.observation
-    held = observation.position is None or not observation.position.value.is_flat
-    hedged = observation.hedged is not None and bool(observation.hedged.value)
-    own = [r for r in observation.open_reports or () if r.own_id is not None]
-    return situation.has_picture and not (held or hedged or own)
 
 
 def _is_flat(report: TickReport) -> bool:

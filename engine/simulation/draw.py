@@ -17,6 +17,7 @@ from engine.domain.limits import HoldOrClose, KeepOrClose, Limits, NoSplit
 from engine.domain.terms import WorkingPrice
 from engine.simulation.ambush import ambushes
 from engine.simulation.analyst import Kind, Wish
+from engine.simulation.hedging import begins_in_hedge_mode
 from engine.simulation.markets import Gap, Leg, Market, Which, Wide
 from engine.simulation.play import Ambush, Happening, Kill
 from engine.simulation.rivals import Standby
@@ -311,7 +312,7 @@ PROFILES = {
             switches=3,
             faults=EVERYTHING,
             freezes=True,
-            rarer=(rarer_requests, rarer_refusals),
+            rarer=(rarer_requests, rarer_refusals, begins_in_hedge_mode),
             lies_in_wait=True,
         ),
     )

@@ -21,6 +21,9 @@ from engine.simulation.world import World
 from engine.tick import TickReport
 from engine.venue.scenario import MAP_FILE
 
+RESTART_MS = 2_000
+"""How soon a process that ended by itself is started again (``RestartSec`` of the service)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Appear:
@@ -176,7 +179,7 @@ class Play:
             self._live_or_die()
             report = world.step(min(until_ms, self._next_ms()))
             if world.is_bereaved and self._rises_ms is None:
-                self._died(self._doom or Kill())
+                self._died(self._doom or Kill(RESTART_MS))
             if report is not None and seen is not None and seen(report):
                 return
 

@@ -14,6 +14,7 @@ from random import Random
 from engine.domain.condition import Command
 from engine.domain.errors import StoreUnavailable
 from engine.simulation.coverage import Cell
+from engine.simulation.hedging import hedge_mode
 from engine.simulation.play import Befall, Fault, Freeze, Hand, Happening, Kill, Step
 from engine.simulation.troubles import (
     FREEZE,
@@ -25,6 +26,7 @@ from engine.simulation.troubles import (
     RAW_ANSWERS,
     REQUEST_FAULTS,
     RETURN,
+    STORE_AWAY,
     STORE_FAILS,
     STORE_LOST,
     TAKEOVER,
@@ -93,6 +95,10 @@ def _struck(fault: str, state: str, chance: Random) -> _What:
         case _ if fault == STORE_FAILS:
             back_ms = chance.choice((500, 5_000))
             return (_at_once(OUTAGE), (back_ms, RETURN))
+        case _ if fault == STORE_AWAY:
+            kill = Kill(dead_ms, call=chance.choice((0, 2)), is_after=is_after, at_once=True)
+            back_ms = dead_ms + chance.choice((500, 5_000, 20_000))
+            return (_at_once(OUTAGE), _at_once(kill), (back_ms, RETURN))
         case _:
             return _venue_fault(fault, state, chance)
 
@@ -168,30 +174,15 @@ FAR_STOP = {"do": "stop", "side": "buy", "trigger": "900000", "quantity": "0.002
 """Far away, in the way of nothing, and not ours to touch."""
 
 
-def hedge_mode(chance: Random) -> _What:
-    """Draw somebody who turns the account to hedge mode, holds a side there, and turns it back."""
-    found: list[tuple[int, Happening]] = [
-        (0, Hand({"do": "position_mode", "dual_side": "true"})),
-    ]
-    at_ms = chance.choice((10, 3_000))
-    if chance.random() < 0.7:
-        long, short = ("buy", "sell") if chance.random() < 0.5 else ("sell", "buy")
-        order = {"do": "market", "quantity": "0.002"}
-        order["position_side"] = "long" if long == "buy" else "short"
-        found.append((at_ms, Hand({**order, "side": long})))
-        at_ms += chance.choice((2_000, 15_000))
-        found.append((at_ms, Hand({**order, "side": short})))
-    # The mode changes only when nothing rests either: what the keeper sweeps first is waited for.
-    back = Hand({"do": "position_mode", "dual_side": "false"})
-    return (*found, (at_ms + 100, back), (at_ms + 15_000, back))
-
-
 def flatten(world: World, at_ms: int) -> bool:
     """Let an operator say flatten."""
+    dies_in, world.statements.dies_in = world.statements.dies_in, None  # another process writes
     try:
         world.record.add_command(Command.FLATTEN, by="trial", why="drawn", at_ms=at_ms)
     except StoreUnavailable:
         return False
+    finally:
+        world.statements.dies_in = dies_in
     return True
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.domain.condition import Command
+from engine.domain.errors import StoreUnavailable
 from engine.domain.identity import ClientOrderId, OrderRole
+from engine.domain.terms import Rights
+from engine.leasehold import ADD_ONLY_MS, Tenure
 from engine.read.documents import Document, level_document
 from engine.read.trades import confirmed, trade_documents
 from engine.simulation.account import Account
@@ -23,6 +26,7 @@ from engine.simulation.checkers import History
 from engine.simulation.coverage import cells
 from engine.simulation.draw import START_MS, Drawn
 from engine.simulation.given import Appeared, Inbox, appeared
+from engine.simulation.hedging import ONE_WAY
 from engine.simulation.log import Event, Filled, Placed, read_log
 from engine.simulation.play import Appear, Calm, Compose, Moment, Play
 from engine.simulation.recipes import FLATTEN
@@ -38,13 +42,14 @@ from engine.simulation.troubles import (
     STORE_FAILS,
     STORE_LOST,
     TAKEOVER,
+    takes_nothing,
 )
 from engine.simulation.verdict import Asked, Evidence, Violation, digest_of, judge
 from engine.simulation.whereabouts import States
 from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
 from engine.store.spool import Spool
-from engine.tick import TickReport
+from engine.tick import TickReport, is_nothing_at_stake
 from engine.venue.api import Venue
 
 CONVERGE_TICKS = 20
@@ -143,11 +148,41 @@ def _stage(drawn: Drawn, venue: Venue, inbox: Path) -> World:
 
 
 class _Stage(World):
-    """A world whose keeper has a spool beside its inbox, for when the store takes nothing."""
+    """A world whose keeper has a spool beside its inbox, for when the store takes nothing.
+
+    ``without`` is when a keeper began on a store that takes nothing: lease and books are out of
+    its reach until the store is back, so it may only add protection (RULES G4, G5). It ends where
+    nothing is held and nothing rests, as the program does, and is started again.
+    """
+
+    without: tuple[int, ...] = ()
 
     @property
     def _spool(self) -> Spool | None:
         return Spool(self._inbox / ".spool", size=SPOOL_BYTES)
+
+    def rise(self, *, lose_store: bool = False) -> None:
+        """Start a new keeper; on a store that takes nothing it begins without one."""
+        self.store.desk.unshut()  # the dead one's doubts died with it
+        super().rise(lose_store=lose_store)
+        if takes_nothing(self):
+            self.without = (*self.without, self.clock.now_ms)
+            self.store.shut(StoreUnavailable("it takes nothing", place="sqlite://"))
+            self.keeper = self._born()
+
+    def step(self, until_ms: int) -> TickReport | None:
+        """Run the next tick; a start without a store ends where nothing is at stake."""
+        report = super().step(until_ms)
+        if report is None or self.keeper is None or self.store.trouble is None:
+            return report
+        if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
+            self.die()
+        return report
+
+    def _renewed(self, now_ms: int) -> Tenure:
+        if self.store.trouble is None or self.keeper is None or self.keeper.books.was_ever_open:
+            return super()._renewed(now_ms)
+        return Tenure(Rights.ADD_ONLY, until_ms=now_ms + ADD_ONLY_MS)
 
 
 class _Course:
@@ -187,7 +222,8 @@ class _Course:
     def _come_to_rest(self) -> None:
         world, rest = self._world, _Rest(self._world.venue)
         self._play.add(world.clock.now_ms, Calm())
-        self._play.add(world.clock.now_ms, RETURN)
+        for last in (RETURN, ONE_WAY):
+            self._play.add(world.clock.now_ms, last)
         self._play.run(world.clock.now_ms + _QUIET_MS, rest.seen)
         self._needed = rest.needed
         if rest.needed is None:
@@ -299,6 +335,8 @@ class _Course:
     def _others(self) -> list[tuple[str, int]]:
         """Return what went wrong that no venue knows of: deaths, freezes, stores."""
         others = [(name, at_ms) for name, at_ms in self._play.befell if name in _KNOWN_HERE]
+        if isinstance(self._world, _Stage):
+            others += [(STORE_AWAY, at_ms) for at_ms in self._world.without]
         others += [(FREEZE, from_ms) for from_ms, _ in self._play.freezes]
         others += [(TAKEOVER, at_ms) for at_ms in self._takeovers]
         for died_ms, kill in self._play.deaths:
@@ -331,7 +369,7 @@ class _Course:
         )
 
 
-_KNOWN_HERE = frozenset({STORE_FAILS, STORE_AWAY})
+_KNOWN_HERE = frozenset({STORE_FAILS})
 _EVENT = ("at_ms", "tick", "kind", "reason", "order_id", "generation", "text", "data")
 
 

@@ -268,6 +268,16 @@ def _query_only(world: World, value: str) -> bool:
     return True
 
 
+def takes_nothing(world: World) -> bool:
+    """Return whether the store refuses every write."""
+    wire = world.store.desk.database.raw_connection()
+    try:
+        (value,) = wire.cursor().execute("PRAGMA query_only").fetchone()
+    finally:
+        wire.close()
+    return bool(value)
+
+
 OUTAGE, RETURN = Befall(STORE_FAILS, store_fails), Befall("store_returns", store_returns)
 
 
@@ -393,6 +403,7 @@ EVERYTHING = (
     *REFUSALS,
     *LAGS,
     "clock_skew",
+    STORE_AWAY,
     STORE_FAILS,
     STORE_LOST,
     FREEZE,
