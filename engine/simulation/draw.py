@@ -113,6 +113,8 @@ def _with_more(drawn: Drawn, profile: Profile) -> Drawn:
         chance = Random(f"{profile.name} {drawn.seed} freezes")
         standby, frozen = freezes(chance, drawn.length_ms, happenings)
         happenings += frozen
+    if standby is not Standby.NOWHERE:  # the two share one store, which is on disk anyway
+        happenings = [one for one in happenings if not _dies_in_store(one[1])]
     in_wait: tuple[tuple[str, str], ...] = ()
     if profile.lies_in_wait:
         lying = ambushes(

@@ -6,6 +6,7 @@ told to flatten, leave neither position nor order.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -164,6 +165,10 @@ class _Stage(World):
     def rise(self, *, lose_store: bool = False) -> None:
         """Start a new keeper; on a store that takes nothing it begins without one."""
         self.store.desk.unshut()  # the dead one's doubts died with it
+        if self._shelf is not None:
+            # The kernel closes what a dead process had open; here its last frames still hold it.
+            self.store.close()
+            gc.collect()
         super().rise(lose_store=lose_store)
         if takes_nothing(self):
             self.without = (*self.without, self.clock.now_ms)
