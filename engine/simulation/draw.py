@@ -236,7 +236,7 @@ DURATIONS: Mapping[str, tuple[str, ...]] = {
 
 NOT_DRAWN = frozenset(
     {
-        "auto_cancel_stops_ms",  # takes cover away for ever: a bound of its own, see the lives
+        "auto_cancel_stops_ms",  # takes every stop away, for ever: RULES B has no row for that
         "recv_window_enforced",  # assumption (a) of RULES B3: violated, doubles are seen, not none
         "untriggered_stops_reserve",  # a close then waits for a price that moves (docs/venue.md)
     }
