@@ -1,8 +1,8 @@
 """The gates that the account decides (RULES H2, E3): margin, positions a day, loss of day and week.
 
 A loss is judged twice: by what the wallet shows when the entry is sent, and by what the keeper had
-read of the equity before. Read at or below its limit three times in a row by one keeper, which knew
-the flows from the second time on, a limit is latched until the period ends.
+read of the equity before. Read at or below its limit twice in a row, the second time together with
+the income that tells the flows, a limit is latched until the period ends (C6).
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ MONDAY_MS = 4 * DAY_MS
 
 BALANCE_OLD_MS = 60_000
 """A free balance read longer ago than this is not what an entry is decided by."""
-
-LOW_READS = 3
-"""So many readings in a row at or below a limit leave no doubt: two would do (C6)."""
 
 
 def trades_today(case: Case) -> str | None:
@@ -72,26 +69,33 @@ def _lost(case: Case, start_of: Callable[[int], int], limit: Decimal, name: str)
 def _latched(case: Case, start_ms: int, limit: Decimal, name: str) -> str | None:
     """Return when the keeper must have latched the limit, None when it need not have."""
     scene, account = case.scene, case.account
+    incomes = scene.looks.every(Topic.INCOME, start_ms, case.sent.n)
     if not scene.is_store_whole:
         return None  # what was open before a store was lost, nobody can tell any more (B4)
-    low: list[Act] = []
+    before: Act | None = None
     for look in scene.looks.every(Topic.ACCOUNT, start_ms, case.sent.n):
-        if low and any(low[-1].at_ms < born_ms <= look.at_ms for born_ms in scene.births):
-            low.clear()
         worth = account.at(look.n)
         points = scene.prices.during(look.n, look.n)
         if worth is None or not points:
             continue
         equity = worth.wallet + worth.quantity * (points[-1].mark - worth.entry_price)
         if account.fell_pct(worth, equity, start_ms) > limit:
-            low.clear()
+            before = None
             continue
-        low.append(look)
-        told = scene.looks.every(Topic.INCOME, low[1].at_ms, case.sent.n) if low[1:] else ()
-        if len(low) >= LOW_READS and any(income.at_ms <= look.at_ms for income in told):
+        is_told = any(income.at_ms == look.at_ms for income in incomes)
+        if before is not None and is_told and not _was_reborn(case, before.at_ms):
             since_ms = case.sent.at_ms - look.at_ms
             return f"{plain(limit)} % {name} was reached {since_ms / 1000:g} s ago"
+        before = look
     return None
+
+
+def _was_reborn(case: Case, since_ms: int) -> bool:
+    """Return whether another keeper than the one that read then sent the entry.
+
+    What it had latched may have been lost with it, where its store took nothing just then.
+    """
+    return any(since_ms < born_ms <= case.sent.at_ms for born_ms in case.scene.births)
 
 
 def _day(at_ms: int) -> int:

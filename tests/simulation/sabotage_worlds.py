@@ -12,7 +12,7 @@ from random import Random  # noqa: TID251 - only the type: a profile is handed i
 
 from engine.simulation.analyst import Kind, Wish
 from engine.simulation.draw import PROFILES, Drawn, Profile, draw
-from engine.simulation.markets import Leg, Wide
+from engine.simulation.markets import Gap, Leg, Wide
 from engine.simulation.play import Fault, Freeze, Hand, Happening, Kill
 from engine.simulation.rivals import Standby
 
@@ -141,10 +141,20 @@ def _wide_books(drawn: Drawn) -> Drawn:
     return replace(drawn, market=replace(drawn.market, wides=wides))
 
 
-def _swinging(drawn: Drawn) -> Drawn:
-    """Let the price swing about its start, so that results come and go."""
-    market = replace(drawn.market, walk="chop", stretch=Decimal(2), legs=(), gaps=())
-    return replace(drawn, market=market)
+def _dipping(drawn: Drawn) -> Drawn:
+    """Let the price go one way, with dips in which a position loses for half a minute."""
+    sign = 1 if drawn.seed % 2 else -1
+    share = Decimal(-30 * sign) / 10_000
+    gaps = tuple(Gap(at, share, lasts_ms=25_000) for at in range(15_000, drawn.length_ms, 50_000))
+    legs = (Leg(0, Decimal(sign * 10) / 100_000),)
+    market = replace(drawn.market, walk="calm", stretch=Decimal(1), legs=legs, gaps=gaps, wides=())
+    venue = replace(drawn.venue, wallet=Decimal(800))
+    limits = replace(
+        drawn.limits,
+        daily_drawdown_limit_pct=Decimal("-0.2"),
+        volatility_max_pct=Decimal(6),
+    )
+    return replace(drawn, market=market, venue=venue, limits=limits, interval_ms=1_000)
 
 
 def _trending(drawn: Drawn) -> Drawn:
@@ -231,10 +241,7 @@ WORLDS: dict[str, tuple[Profile, Callable[[Drawn], Drawn]]] = {
         PROFILES["calm"],
         _limits(daily_drawdown_limit_pct=Decimal(-20), weekly_drawdown_limit_pct=Decimal("-0.1")),
     ),
-    "recovering": (
-        Profile("sabotage", lambda _, __: []),
-        lambda d: _swinging(_limits(daily_drawdown_limit_pct=Decimal("-0.1"))(d)),
-    ),
+    "recovering": (Profile("sabotage", lambda _, __: []), _dipping),
     "running_away": (Profile("sabotage", lambda _, __: []), _limits(reenter_wait_ms=60_000)),
     "restarted": (Profile("sabotage", _restarts), lambda d: replace(d, wishes=d.wishes[:1])),
 }
