@@ -40,7 +40,7 @@ from engine.vitals import Process, vitals
 
 if TYPE_CHECKING:
     from engine.exchange.binance.stream import UserStream
-    from engine.tick import TickReport, is_nothing_at_stake
+    from engine.tick import TickReport
 
 Listener = Callable[["TickReport"], None]
 Note = Callable[[str], None]
@@ -327,7 +327,7 @@ class Running:
                 else:
                     self._is_recorded = True
             return
-        if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
+        if not self.keeper.books.was_ever_open and report.is_nothing_at_stake:
             store.reopen(busy_ms=OPENING_BUSY_MS)
             store.recall()
 

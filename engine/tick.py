@@ -100,6 +100,15 @@ class TickReport:
     outcomes: tuple[Outcome, ...]
     ledger: Ledger
 
+    @property
+    def is_nothing_at_stake(self) -> bool:
+        """Return whether a look at position and both books found nothing held nor resting."""
+        observation = self.situation.observation
+        held = observation.position is None or not observation.position.value.is_flat
+        hedged = observation.hedged is not None and bool(observation.hedged.value)
+        own = [r for r in observation.open_reports or () if r.own_id is not None]
+        return self.situation.has_picture and not (held or hedged or own)
+
 
 def tick(engine: Engine, now_ms: int, reasons: tuple[str, ...] = ()) -> TickReport:
     """Look at the whole state once, and close part of the gap."""
@@ -163,13 +172,3 @@ def attention(
     is_fresh = now_ms - decision.made_ms <= limits.decision_stale_ms
     is_used = ledger.has_used(decision.id)
     return Attention.WATCHFUL if is_fresh and not is_used else Attention.IDLE
-
-
-def is_nothing_at_stake(report: TickReport) -> bool:
-    """Return whether a look at position and both books found nothing held and nothing resting."""
-    situation = report.situation
-    observation = situation.observation
-    held = observation.position is None or not observation.position.value.is_flat
-    hedged = observation.hedged is not None and bool(observation.hedged.value)
-    own = [r for r in observation.open_reports or () if r.own_id is not None]
-    return situation.has_picture and not (held or hedged or own)

@@ -50,7 +50,7 @@ from engine.simulation.whereabouts import States
 from engine.simulation.world import PATIENCE_MS, World
 from engine.store.reading import ReadStore
 from engine.store.spool import Spool
-from engine.tick import TickReport, is_nothing_at_stake
+from engine.tick import TickReport
 from engine.venue.api import Venue
 
 CONVERGE_TICKS = 20
@@ -180,7 +180,7 @@ class _Stage(World):
         report = super().step(until_ms)
         if report is None or self.keeper is None or self.store.trouble is None:
             return report
-        if not self.keeper.books.was_ever_open and is_nothing_at_stake(report):
+        if not self.keeper.books.was_ever_open and report.is_nothing_at_stake:
             self.die()
         return report
 
