@@ -110,6 +110,9 @@ _HELD_AGES = _ENTERING_AGES | {
 }
 _PLAINLY = {topic: Question(topic) for topic in Topic}
 
+_NOTHING = Observation(0)
+"""What is seen before anybody looked."""
+
 _FIELD = {
     Topic.POSITION: "position",
     Topic.OPEN_ORDERS: "orders",
@@ -157,8 +160,8 @@ class Observer:
         heard = self._hear()
         if needs_a_stop(ledger, heard.orders):
             return self._unasked(now_ms, heard)
-        seen = Observation(now_ms, pushed=heard.orders, stream=heard.stream)
-        first = self._look(seen, self._first(ledger, now_ms, attention))
+        asked = self._first(ledger, now_ms, attention)
+        first = self._look(_NOTHING, asked, now_ms=now_ms, pushed=heard.orders, stream=heard.stream)
         again = questions(ledger, first)
         if not again:
             return first
@@ -166,8 +169,9 @@ class Observer:
         heard = Heard((*heard.orders, *late.orders), late.stream)
         if needs_a_stop(ledger, late.orders):
             return self._unasked(now_ms, heard)
-        first = replace(first, pushed=heard.orders, stream=heard.stream)
-        return replace(self._look(first, again), is_second=True)
+        return self._look(
+            first, again, now_ms=now_ms, pushed=heard.orders, stream=heard.stream, is_second=True
+        )
 
     def _unasked(self, now_ms: int, heard: Heard) -> Observation:
         """Return a look at what was pushed, with what older answers may still be used for."""
@@ -264,19 +268,21 @@ class Observer:
         )
         return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
 
-    def _look(self, seen: Observation, asked: tuple[Question, ...]) -> Observation:
+    def _look(
+        self, seen: Observation, asked: tuple[Question, ...], *, now_ms: int, **told: Any
+    ) -> Observation:
+        """Return ``seen`` with what was told besides, the answers, and older ones still of use."""
         failures = list(seen.failures)
-        told: dict[str, Any] = {}
         if asked:
             for question in asked:
-                self._asked_ms[question.topic] = seen.now_ms
-            told = self._fold(seen, self._asks.ask(asked, self._patience_ms), failures)
+                self._asked_ms[question.topic] = now_ms
+            told |= self._fold(seen, self._asks.ask(asked, self._patience_ms), failures)
         failed = {failure.topic for failure in failures}
         for topic, fact in self._facts.items():
             field = _FIELD[topic]
             if topic not in failed and told.get(field, getattr(seen, field)) is None:
                 _tell(told, topic, fact)
-        return replace(seen, failures=tuple(failures), **told)
+        return replace(seen, now_ms=now_ms, failures=tuple(failures), **told)
 
     def _fold(
         self, seen: Observation, answers: Sequence[Answer], failures: list[Failure]
@@ -295,14 +301,15 @@ class Observer:
                 if topic is Topic.POSITION:
                     told["hedged"] = None
                 continue
-            fact: Fact[Any] = Fact(answer.value, answer.at_ms)
+            value: Any = answer.value
+            if topic is Topic.CANDLES:
+                value = self._merged(value)
+            fact: Fact[Any] = Fact(value, answer.at_ms)
             if topic is Topic.ORDER:
                 lookups.append(fact)
             elif topic in (Topic.ORDER_HISTORY, Topic.ALGO_HISTORY):
                 histories.append(fact)
             else:
-                if topic is Topic.CANDLES:
-                    fact = Fact(self._merged(fact.value), answer.at_ms)
                 if topic is not Topic.FILLS:
                     self._facts[topic] = fact
                 _tell(told, topic, fact)

@@ -17,6 +17,9 @@ class Decided(StrEnum):
     FLAT = "flat"
 
 
+_SIDE = {Decided.LONG: Side.LONG, Decided.SHORT: Side.SHORT}
+
+
 class TrailMode(StrEnum):
     """Which evidence may move the stop after TP1 (RULES F8)."""
 
@@ -84,7 +87,7 @@ class Decision:
     @property
     def side(self) -> Side | None:
         """Return the side to open, None for flat."""
-        return None if self.action is Decided.FLAT else Side(self.action.value)
+        return _SIDE.get(self.action)
 
     def swing(self, side: Side) -> Decimal | None:
         """Return the structure level a stop of ``side`` may follow."""

@@ -126,18 +126,19 @@ class Ledger(_Finds):
 
         The present life's while it is not over, and those of what is held aside.
         """
+        doubted = [
+            o
+            for o in self.orders
+            if o.doubtful_since_ms is not None and now_ms - o.doubtful_since_ms >= DOUBT_ALARM_MS
+        ]
+        if not doubted:
+            return ()
         life = self.life
         generations = {one.generation for one in self.aside}
         if life is not None and life.closed_ms is None:
             generations.add(life.generation)
         return tuple(
-            o
-            for o in self.orders
-            if o.role.is_stop
-            and o.may_rest
-            and o.generation in generations
-            and o.doubtful_since_ms is not None
-            and now_ms - o.doubtful_since_ms >= DOUBT_ALARM_MS
+            o for o in doubted if o.role.is_stop and o.may_rest and o.generation in generations
         )
 
     @property

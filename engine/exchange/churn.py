@@ -32,9 +32,13 @@ class Churn:
         cap = CAPS.get(action_class)
         if cap is None or not self.placed:
             return False
-        mine = [at_ms for kind, at_ms in _recent(self, now_ms).placed if kind is action_class]
+        mine = [at_ms for kind, at_ms in self.recent(now_ms) if kind is action_class]
         last_minute = sum(now_ms - at_ms < MINUTE_MS for at_ms in mine)
         return last_minute >= cap[0] or len(mine) >= cap[1]
+
+    def recent(self, now_ms: int) -> list[tuple[ActionClass, int]]:
+        """Return what is no older than an hour, and does not lie ahead of a clock set back."""
+        return [one for one in self.placed if 0 <= now_ms - one[1] < HOUR_MS]
 
     def over(self, now_ms: int) -> tuple[ActionClass, ...]:
         """Return the classes that may place nothing for now."""
@@ -45,9 +49,4 @@ def after_placing(state: Churn, action_class: ActionClass, now_ms: int) -> Churn
     """Return the state after one more order of this class left."""
     if action_class not in CAPS:
         return state
-    return Churn((*_recent(state, now_ms).placed, (action_class, now_ms)))
-
-
-def _recent(state: Churn, now_ms: int) -> Churn:
-    """Return the state without what is older than an hour, or lies ahead of a clock set back."""
-    return Churn(tuple(one for one in state.placed if 0 <= now_ms - one[1] < HOUR_MS))
+    return Churn((*state.recent(now_ms), (action_class, now_ms)))

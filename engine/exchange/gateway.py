@@ -236,8 +236,8 @@ class Gateway:
             self._sent.popitem(last=False)
 
     def _noted(self, answer: Answer) -> Answer:
-        is_answered = answer.failure is None or answer.failure.fate == "rejected"
-        self._note(is_answered=is_answered, now_ms=answer.at_ms)
+        failure = answer.failure
+        self._note(is_answered=failure is None or failure.fate == "rejected", now_ms=answer.at_ms)
         return answer
 
     def _note(self, *, is_answered: bool, now_ms: int) -> None:

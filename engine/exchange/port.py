@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.domain.action import Outcome, Request
 from engine.domain.instrument import Bracket, Instrument
@@ -51,8 +51,7 @@ Value = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One question and what came back: a value of the topic's type, or why there is none.
 
     ``at_ms`` is exchange time when the answer arrived.

@@ -21,6 +21,9 @@ def fold_fills(ledger: Ledger, observation: Observation) -> tuple[Ledger, tuple[
     What an order of this life executed belongs to it whatever its stamp: exchange time as we know
     it may run ahead, and the entry may fill within a moment of arming.
     """
+    is_over = ledger.life is not None and ledger.life.closed_ms is not None
+    if observation.fills is None and not is_over and all(fill.client_id for fill in ledger.fills):
+        return ledger, ()
     names = _names(ledger, observation)
     known = {fill.fill_id: fill for fill in ledger.fills}
     since_ms = ledger.life.armed_ms if ledger.life is not None else observation.now_ms

@@ -18,7 +18,7 @@ from engine.plan.planner import make_plan
 from engine.reconcile.settle import adopt, reconcile
 from engine.simulation.world import World
 from engine.venue.api import PricePoint, Venue
-from engine.venue.settings import VenueSettings
+from engine.venue.settings import RateLimits, VenueSettings
 from engine.venue.values import Reply
 from tests.bench.figures import Goal, Row, figure
 
@@ -52,11 +52,11 @@ class _Overheard(Venue):
 
 
 @contextmanager
-def a_world(*, action: Decided | None) -> Iterator[World]:
+def a_world(*, action: Decided | None, venue: Venue | None = None) -> Iterator[World]:
     """Give a world whose keeper holds a position (``action``) or is flat without a decision."""
     with tempfile.TemporaryDirectory() as name:
         inbox = Path(name)
-        venue = _Overheard(VenueSettings(), now_ms=START_MS, seed=1)
+        venue = venue or Venue(VenueSettings(), now_ms=START_MS, seed=1)
         venue.set_price(FIRST_PRICE, START_MS)
         if action is not None:
             document = compose(action, "BTCUSDT", START_MS, FIRST_PRICE, TICK_SIZE, limits=Limits())
@@ -114,10 +114,11 @@ def _throughput() -> Row:
 
 def _core() -> Row:
     """Planner, reconciliation and venue alone: a tick without store, client and adapter."""
-    with a_world(action=Decided.LONG) as world:
+    # Time stands still here: nothing would ever free the weight that the looks spend.
+    settings = VenueSettings(limits=RateLimits(weight_1m=1_000_000_000))
+    venue = _Overheard(settings, now_ms=START_MS, seed=1)
+    with a_world(action=Decided.LONG, venue=venue) as world:
         assert world.keeper is not None
-        venue = world.venue
-        assert isinstance(venue, _Overheard)
         recalled = world.store.recall()
         venue.heard = []
         situation, _, _ = world.keeper.preview()

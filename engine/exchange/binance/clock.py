@@ -48,6 +48,7 @@ class ExchangeClock:
         self._monotonic_ms = monotonic_ms
         self._drift_ppm = drift_ppm
         self._anchor = Anchor(guess_ms, monotonic_ms(), 0)
+        self._ahead_ms = self._anchor.at(0)  # of monotonic time
         self._is_anchored = False
 
     def monotonic_ms(self) -> int:
@@ -56,7 +57,7 @@ class ExchangeClock:
 
     def now_ms(self) -> int:
         """Return exchange time."""
-        return self._anchor.at(self._monotonic_ms())
+        return self._ahead_ms + self._monotonic_ms()
 
     def error_ms(self) -> int | None:
         """Return the bound on the error of ``now_ms``, None before the first anchoring."""
@@ -76,7 +77,7 @@ class ExchangeClock:
             apart_ms = abs(new.at(received_ms) - self._anchor.at(received_ms))
             if new.error_ms > aged_ms and apart_ms <= new.error_ms + aged_ms:
                 return
-        self._anchor, self._is_anchored = new, True
+        self._anchor, self._ahead_ms, self._is_anchored = new, new.at(0), True
 
     def distrust(self) -> None:
         """Forget that the clock was ever anchored: the exchange refused our time."""
