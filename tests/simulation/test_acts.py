@@ -472,6 +472,30 @@ def test_a_request_refused_for_its_clock_is_imposed_at_its_instant() -> None:
     assert broken_spans([{**entry_, "code": -2022}], 2_000) == []
 
 
+@pytest.mark.parametrize(("role", "imposed"), [("x", [Span(1_000, 1_001)]), ("e", [])])
+def test_a_close_that_executes_in_part_is_one_more_look(role: str, imposed: list[Span]) -> None:
+    """RULES F11: what is left is the ladder's next step. An entry in part is nobody's fault."""
+    name = ENTRY.client_id.replace("e001", f"{role}001")
+    entries = [
+        {"kind": "strike", "n": 1, "at_ms": 1_000, "id": 1, "fault": "fills_in_part"},
+        {"kind": "order", "n": 2, "at_ms": 1_000, "client_id": name},
+    ]
+
+    assert broken_spans(entries, 2_000) == imposed
+
+
+def test_too_many_orders_without_a_pause_stand_for_their_window() -> None:
+    """Orders are counted by ten seconds and by the minute: the shorter one is kept (RULES H4)."""
+    entry_ = {
+        "kind": "request", "n": 1, "at_ms": 1_000, "verb": "POST", "path": "/x", "client_id": None,
+        "status": 429, "weight_1m": 1, "code": -1015,
+    }  # fmt: skip
+
+    assert broken_spans([entry_], 2_000) == [Span(1_000, 11_000)]
+    named = {**entry_, "retry_after_s": 3}
+    assert broken_spans([named], 2_000) == [Span(1_000, 4_000)]
+
+
 def test_the_moved_stop_and_the_floor_are_no_exposure() -> None:
     """The constants this file borrows are those of an honest life."""
     assert exposure(History([FIRST, ENTRY, FLOOR, MOVED], end_ms=1)).ok
@@ -497,5 +521,34 @@ def test_a_close_that_fills_at_once_ends_the_position_it_was_told_to_close(
         history(events), (), inbox_of(opening()), Limits(),
         prices=prices, flattened=[] if told_s is None else [told_s * 1_000],
     )  # fmt: skip
+
+    assert len(list(causeless)) == found
+
+
+@pytest.mark.parametrize(("asked", "found"), [(True, 0), (False, 1)])
+def test_a_close_goes_on_for_the_reason_it_began_with(*, asked: bool, found: int) -> None:
+    """F11: refused at 4 s when the document said so, taken at 60 s, after a death: one close."""
+    name = ENTRY.client_id.replace("e001", "x001")
+    close = replace(
+        entry(60_000), client_id=name.replace("x001", "x002"), side="SELL", reduce_only=True,
+        exchange_id="regular:x",
+    )  # fmt: skip
+    events: list[Event] = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013"), FLOOR]
+    events += [close, fill(60_000, close, "0.013", "0"), change(60_000, FIRST, "CANCELED")]
+    first = {
+        "kind": "request", "n": 1, "at_ms": 4_000, "verb": "POST", "path": "/fapi/v1/order",
+        "client_id": name, "code": None, "parameters": {}, "fault": "timeout_before",
+    }  # fmt: skip
+    told = ((0, "90743"), (3_500, "90000"), (3_900, "90743"))
+    prices = Prices(
+        [
+            {"kind": "price", "n": 0, "at_ms": at_ms, "last": price, "mark": price}
+            for at_ms, price in told
+        ]
+    )
+
+    causeless = closings(
+        history(events), [first] if asked else [], inbox_of(opening()), Limits(), prices=prices
+    )
 
     assert len(list(causeless)) == found
