@@ -73,11 +73,11 @@ def test_what_does_not_apply_is_told_and_is_no_promise() -> None:
 
 
 def test_a_broken_promise_is_seen() -> None:
-    """In this life a stop that everybody believes in was never there, which leaves time naked."""
-    name = "c1_price_passes_a_stop_that_was_not_there"
+    """In this life the exchange breaks its word about windows: what was decided executes twice."""
+    name = "b3_what_executes_too_late_is_closed_again"
     path = next(path for path in lives() if path.stem == name)
 
-    assert "covered" in {checker for checker, _ in usual(path, is_streaming=False)}
+    assert "executed_once" in {checker for checker, _ in usual(path, is_streaming=False)}
 
 
 def test_a_keeper_that_breaks_is_never_excused(monkeypatch: pytest.MonkeyPatch) -> None:
