@@ -45,14 +45,16 @@ class OrderRole(StrEnum):
     @property
     def is_stop(self) -> bool:
         """Return whether orders of this role are stops of ours."""
-        return self in (OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR, OrderRole.STOP_BRIDGE)
+        return self in _STOPS
 
     @property
     def is_target(self) -> bool:
         """Return whether orders of this role take profit."""
-        return self in (OrderRole.TP1, OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+        return self in _TARGETS
 
 
+_STOPS = frozenset({OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR, OrderRole.STOP_BRIDGE})
+_TARGETS = frozenset({OrderRole.TP1, OrderRole.TP2, OrderRole.LIQUIDATION_EXIT})
 _LETTER = {
     OrderRole.ENTRY: "e",
     OrderRole.STOP_PRIMARY: "s",

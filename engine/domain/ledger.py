@@ -37,11 +37,13 @@ class PastLife:
 class _Finds:
     """Room beside a ledger for what was looked up in it: no field, so no part of what it says."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_are_entries_final", "_found")
     _found: dict[tuple[OrderRole, ...], tuple[Order, ...]]
+    _are_entries_final: bool | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_found", {})
+        object.__setattr__(self, "_are_entries_final", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +198,12 @@ class Ledger(_Finds):
     @property
     def entries_are_final(self) -> bool:
         """Return whether no entry of this life can execute any more, nor is to be replaced."""
-        if self.life is not None and self.life.chasing_ms is not None:
-            return False
-        return not any(o.may_rest for o in self.of_life(OrderRole.ENTRY))
+        known = self._are_entries_final
+        if known is None:
+            is_chased = self.life is not None and self.life.chasing_ms is not None
+            known = not is_chased and not any(o.may_rest for o in self.of_life(OrderRole.ENTRY))
+            object.__setattr__(self, "_are_entries_final", known)
+        return known
 
     @property
     def binding_level(self) -> Decimal | None:

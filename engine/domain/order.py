@@ -195,7 +195,7 @@ class Order:
     @property
     def may_rest(self) -> bool:
         """Return whether the exchange might hold it: resting, doubtful, or of unknown fate."""
-        return not self.status.is_final
+        return self.status not in _FINAL
 
     @property
     def is_unresolved(self) -> bool:

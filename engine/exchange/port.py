@@ -87,8 +87,7 @@ class Permit:
     recv_window_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What the exchange last said about our request weight and order counts, and any block.
 
     The limits are those of its live host until it told its own.

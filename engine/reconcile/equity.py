@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 
+from engine.domain.again import last_answer
 from engine.domain.equity import Equity, Opening, day_start, drawdown_pct, week_start
 from engine.domain.ledger import Ledger
 from engine.domain.limits import DrawdownScope, Limits
@@ -150,6 +151,7 @@ def _is_low(figure: Decimal, opening: Opening, flows: Decimal, limit_pct: Decima
     return fell is not None and fell <= limit_pct
 
 
+@last_answer
 def _periods(limits: Limits) -> tuple[_Period, _Period]:
     return (
         _Period(day_start, limits.daily_drawdown_limit_pct),

@@ -227,7 +227,16 @@ class Venue:
         fault: str | None,
         retry_after_s: int | None = None,
     ) -> None:
-        facts: dict[str, object] = {}
+        facts: dict[str, object] = {
+            "verb": verb,
+            "path": path,
+            "client_id": given.get("newclientorderid")
+            or given.get("clientalgoid")
+            or given.get("origclientorderid"),
+            "status": status,
+            "code": code,
+            "weight_1m": self.limits.weight,
+        }
         if verb != "GET":
             facts["parameters"] = {
                 name: value
@@ -238,18 +247,7 @@ class Venue:
             facts["fault"] = fault
         if retry_after_s is not None:
             facts["retry_after_s"] = retry_after_s
-        self.house.journal.note(
-            "request",
-            verb=verb,
-            path=path,
-            client_id=given.get("newclientorderid")
-            or given.get("clientalgoid")
-            or given.get("origclientorderid"),
-            status=status,
-            code=code,
-            weight_1m=self.limits.weight,
-            **facts,
-        )
+        self.house.journal.note("request", **facts)
 
     @property
     def routes(self) -> tuple[tuple[str, str], ...]:
