@@ -144,9 +144,11 @@ class _Close:
         return any(g.sign != self.picture.sign for g in inbox.between(since_ms, at_ms))
 
     def is_target(self, seen: Sequence[Decimal], inbox: Inbox) -> bool:
-        """Whether a price reached a target some document names, or one that rested."""
+        """Whether a price reached a target some document since its own names, or one that rested."""
         own, sign, at_ms = self.order.own_id, self.picture.sign, self.order.at_ms
-        named = [g for g in inbox.between(0, at_ms) if g.sign == sign]
+        its = None if own is None else inbox.named(own.decision_hash, at_ms)
+        made_ms = 0 if its is None else its.made_ms
+        named = [g for g in inbox.between(0, at_ms) if g.sign == sign and g.made_ms >= made_ms]
         targets = [t for g in named for t in (*g.zones, g.tp1, g.tp2) if t > 0]
         targets += [
             o.terms.trigger_price
