@@ -144,7 +144,7 @@ class _Close:
         return any(g.sign != self.picture.sign for g in inbox.between(since_ms, at_ms))
 
     def is_target(self, seen: Sequence[Decimal], inbox: Inbox) -> bool:
-        """Whether a price reached a target some document since its own names, or one that rested."""
+        """Whether a price reached a target that rested, or that a document since its own names."""
         own, sign, at_ms = self.order.own_id, self.picture.sign, self.order.at_ms
         its = None if own is None else inbox.named(own.decision_hash, at_ms)
         made_ms = 0 if its is None else its.made_ms
