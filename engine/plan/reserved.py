@@ -52,8 +52,8 @@ def make_way(situation: Situation, life: Life) -> Proposal | None:
             )
         )
     primaries = [o for o in ledger.of_life(OrderRole.STOP_PRIMARY) if o.may_rest]
-    if not primaries:
-        return None
+    if not primaries or not ledger.entries_are_final:
+        return None  # what fills after the flat has the primary alone (A4)
     instead = stand_in(situation, life)
     if instead is not None:
         return _retired(situation, primaries, instead)

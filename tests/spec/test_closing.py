@@ -499,6 +499,19 @@ def test_the_primary_makes_way_for_a_floor_at_the_level_in_force(side: Side) -> 
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_primary_stays_while_an_entry_may_still_fill(side: Side) -> None:
+    """RULES A4: a floor goes with the flat that the close makes; what fills after that has none."""
+    level = on(side, 90_380)
+    entry = an_entry(side=side, filled="0.006", cancel_sent_ms=NOW - 100)
+    stops = (a_stop(level, side=side), a_floor(level, side=side))
+    life = a_life("0.006", side=side, base_quantity=None, entry_final_ms=None, **ON_THE_LADDER)
+
+    plan = make_plan(a_situation(life, (entry, *stops, *REFUSED_TWICE)))
+
+    assert an_id(PRIMARY) not in cancelled(plan)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
 def test_a_wider_floor_is_laid_anew_at_the_level_in_force_first(side: Side) -> None:
     """RULES B2, F2: cover is whole and never wider at each of the steps."""
     level = on(side, 90_600)
