@@ -132,7 +132,7 @@ def covered(history: History, *, bound_ms: int = 0) -> Judgement:
     )
 
 
-def never_widened(history: History) -> Judgement:
+def never_widened(history: History, *, unseen_ms: int = 0) -> Judgement:
     """Judge B2: no own stop is placed wider than the level in force, none withdrawn too early.
 
     The level in force of a position is the tightest trigger an own stop rested at since its
@@ -141,13 +141,15 @@ def never_widened(history: History) -> Judgement:
     its level. What others cancel loosens the cover but breaks no promise of ours. Stops of
     earlier generations do not count, where the log shows which entry opened the position; of a
     position that somebody else's order opened only the stops placed for it do (RULES G1), until an
-    entry of ours fills beside it.
+    entry of ours fills beside it. A stop for somebody's position that was under way at that fill,
+    for ``unseen_ms``, was decided before anybody could know.
     """
     findings: list[Finding] = []
     force: Decimal | None = None
     initial: Decimal | None = None
     generation: int | None = None
     is_theirs = False
+    ours_ms = -unseen_ms - 1
     before: Picture | None = None
     checked = 0
     for picture in history.pictures():
@@ -156,6 +158,7 @@ def never_widened(history: History) -> Judgement:
             force, initial, is_theirs = None, None, False
         if is_theirs and _generation_of(picture.cause) is not None:
             force, initial, is_theirs = None, None, False
+            ours_ms = picture.at_ms
         if sign != 0:
             if force is None and not is_theirs:
                 # A position's first moment: what rests now is what it began with.
@@ -165,7 +168,8 @@ def never_widened(history: History) -> Judgement:
             else:
                 checked += 1
                 bound = force
-                if bound is not None:
+                is_late = _is_for_theirs(_own_of(picture.cause))
+                if bound is not None and not (is_late and picture.at_ms - ours_ms <= unseen_ms):
                     findings += _wider_placement(picture, bound, initial)
                 findings += _loosening_cancel(before, picture, is_theirs=is_theirs)
             now = _tightest(picture, generation, is_theirs=is_theirs)
@@ -254,6 +258,10 @@ def _generation_of(cause: Event | None) -> int | None:
 def _is_foreign(cause: Event | None) -> bool:
     """Return whether an order of somebody else's made the position."""
     return isinstance(cause, Filled) and cause.own_id is None
+
+
+def _own_of(cause: Event | None) -> ClientOrderId | None:
+    return cause.own_id if isinstance(cause, Placed) else None
 
 
 def _is_for_theirs(own: ClientOrderId | None) -> bool:

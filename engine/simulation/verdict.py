@@ -101,7 +101,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]
     history, pace = evidence.history, evidence.pace
     naked = naked_with_causes(history, pace, evidence.imposed, evidence.refusals)
     findings = [("covered", f) for n in naked if (f := n.finding) is not None]
-    findings += [("never_widened", f) for f in never_widened(history).findings]
+    findings += [("never_widened", f) for f in _widened(history, pace)]
     findings += [("executed_once", f) for f in executed_once(history).findings]
     findings += [("never_flipped", f) for f in _flips(evidence)]
     findings += [("foreign_untouched", f) for f in _touched(evidence.events)]
@@ -114,6 +114,10 @@ def judge(evidence: Evidence) -> tuple[tuple[Violation, ...], tuple[Naked, ...]]
         for checker, f in findings
     )
     return tuple(sorted(violations, key=lambda v: (v.at_ms, v.checker, v.detail))), naked
+
+
+def _widened(history: History, pace: Pace) -> Sequence[Finding]:
+    return never_widened(history, unseen_ms=pace.next_look_ms).findings
 
 
 def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:

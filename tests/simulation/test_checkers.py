@@ -261,6 +261,22 @@ def test_an_entry_of_ours_that_fills_beside_it_makes_it_ours() -> None:
     ]
 
 
+def test_a_stop_for_somebodys_position_may_be_under_way_when_our_entry_fills() -> None:
+    """G1: looked at before the fill, it arrived 23 ms after it; a look later it is a widening."""
+    armed, order = stop(1_000, "90380"), entry(1_500)
+    wide = stop(3_023, "88037.2", quantity=None, client_id="kp000000002f001")
+    events: list[Event] = [
+        armed, order, a_foreign_buy(2_000, "0.02"), fill(3_000, order, "0.013", "0.033"), wide
+    ]  # fmt: skip
+    later = [*events[:-1], replace(wide, at_ms=4_061)]
+    ours = [*events[:-1], replace(wide, client_id="kp7f3aq2001s002")]
+
+    assert never_widened(history(events), unseen_ms=1_060).ok
+    assert not never_widened(history(events)).ok
+    assert not never_widened(history(later), unseen_ms=1_060).ok
+    assert not never_widened(history(ours), unseen_ms=1_060).ok
+
+
 def test_one_id_that_executes_as_two_orders_is_doubled() -> None:
     """Ids are unique among open orders only: a repeated id executes again (RULES G3)."""
     events: list[Event] = [
