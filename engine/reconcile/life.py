@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from decimal import Decimal
+from operator import attrgetter
 
 from engine.domain.again import last_answer
 from engine.domain.cover import Cover, CoverStop, cover_of, is_behind, is_covering
@@ -17,6 +19,8 @@ from engine.domain.position import LevelState, Life, Origin, StopLevel
 from engine.domain.terms import WorkingPrice
 from engine.domain.values import replace
 from engine.reconcile.fills import has_untold_trades
+
+_OPEN_MS, _HIGH, _LOW = attrgetter("open_ms"), attrgetter("high"), attrgetter("low")
 
 CLEAN_READS = 2
 INCOME_WAIT_MS = 60_000
@@ -130,10 +134,8 @@ def fold_prices(ledger: Ledger, observation: Observation) -> Ledger:
 @last_answer
 def _reached(candles: tuple[Candle, ...], opened_ms: int) -> tuple[Decimal, ...]:
     """Return the highest and the lowest price of the whole candles since then, if there are any."""
-    whole = [candle for candle in candles if candle.open_ms > opened_ms]
-    if not whole:
-        return ()
-    return max(candle.high for candle in whole), min(candle.low for candle in whole)
+    whole = candles[bisect_right(candles, opened_ms, key=_OPEN_MS) :]
+    return (max(map(_HIGH, whole)), min(map(_LOW, whole))) if whole else ()
 
 
 def fold_entry(ledger: Ledger, observation: Observation, limits: Limits) -> Ledger:
