@@ -3,7 +3,8 @@
 Targets go first: they protect nothing. Stops go last, and only for a stand-in that reserves
 nothing, a closePosition stop at the level in force: the floor where it rests there, else the floor
 leaves, proven by the primary, and comes back at that level. So cover is whole and never wider at
-every step (RULES B2, F2); then the close is tried again in its own form.
+every step (RULES B2, F2); then the close is tried again in its own form. While an entry may still
+fill no stop makes way: the stand-in leaves with the position, and what fills then is naked (A4).
 """
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
     if cause is None:
         return STOP_FAILED  # it triggered, and nothing came of it within the grace
     if isinstance(cause, Changed):
-        if cause.by == "hand":
+        if cause.by == "hand" or (cause.by == "exchange" and cause.status in _REMOVED):
             return STOP_REMOVED
         gone = ClientOrderId.parse(cause.client_id)
         has_fired = cause.status in _SPENT and gone is not None and gone.role in STOPS
@@ -259,7 +259,9 @@ def _cause(pictures: Iterable[Picture], first: Picture) -> str:
     events = [p.cause for p in pictures if p.at_ms <= first.at_ms]
     if any(_is_gone_stop(event, own.generation, "exchange", _SPENT) for event in events):
         return STOP_SPENT
-    is_removed = any(_is_gone_stop(event, own.generation, "hand", _REMOVED) for event in events)
+    is_removed = any(
+        _is_gone_stop(event, own.generation, by, _REMOVED) for event in events for by in _OTHERS
+    )
     return STOP_REMOVED if is_removed else NO_CAUSE
 
 
@@ -272,3 +274,4 @@ def _is_gone_stop(event: Event | None, generation: int, by: str, how: frozenset[
 
 _SPENT = frozenset({"FINISHED", "REJECTED", "EXPIRED"})
 _REMOVED = frozenset({"CANCELED", "CANCELLED"})
+_OTHERS = ("hand", "exchange")

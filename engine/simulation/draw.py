@@ -116,6 +116,10 @@ def _with_more(drawn: Drawn, profile: Profile) -> Drawn:
     if standby is not Standby.NOWHERE:  # the two share one store, which is on disk anyway
         happenings = [one for one in happenings if not _dies_in_store(one[1])]
     in_wait: tuple[tuple[str, str], ...] = ()
+    switches = venue.switches.plain()
+    if profile.switches and rare.random() < 0.06:
+        name = rare.choice(sorted(RARER))
+        switches[name] = RARER[name]
     if profile.lies_in_wait:
         lying = ambushes(
             profile.faults,
@@ -127,12 +131,11 @@ def _with_more(drawn: Drawn, profile: Profile) -> Drawn:
         )
         happenings += lying.happenings
         in_wait = lying.pairs
-        switches = {**venue.switches.plain(), **lying.switches}
-        venue = replace(venue, switches=Switches.named(switches))
+        switches |= lying.switches
     happenings.sort(key=lambda happening: happening[0])
     return replace(
         drawn,
-        venue=venue,
+        venue=replace(venue, switches=Switches.named(switches)),
         standby=standby,
         happenings=tuple(happenings),
         is_on_disk=any(_dies_in_store(what) for _, what in happenings),
@@ -234,11 +237,14 @@ DURATIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Values for switches that take any; the long delay is a TRIGGERING that hangs."""
 
+RARER = {"auto_cancel_stops_ms": "53000", "untriggered_stops_reserve": "true"}
+"""Drawn apart: stops that the exchange itself takes away, as somebody might, and closes that are
+refused until stops and targets make way for them."""
+
 NOT_DRAWN = frozenset(
     {
-        "auto_cancel_stops_ms",  # takes every stop away, for ever: RULES B has no row for that
+        *RARER,  # with the others a seed would turn other switches than it did before
         "recv_window_enforced",  # assumption (a) of RULES B3: violated, doubles are seen, not none
-        "untriggered_stops_reserve",  # a close then waits for a price that moves (docs/venue.md)
     }
 )
 

@@ -496,6 +496,17 @@ def test_too_many_orders_without_a_pause_stand_for_their_window() -> None:
     assert broken_spans([named], 2_000) == [Span(1_000, 4_000)]
 
 
+@pytest.mark.parametrize(
+    ("by", "cause"), [("hand", "stop_removed"), ("exchange", "stop_removed"), ("api", "none")]
+)
+def test_a_stop_taken_away_is_a_removed_one_whoever_did_it_but_us(by: str, cause: str) -> None:
+    """RULES B knows one row for it; the exchange was seen to do it by itself (open question 20)."""
+    gone = replace(change(10_000, FIRST, "CANCELED"), by=by)
+    events: list[Event] = [FIRST, ENTRY, fill(3_000, ENTRY, "0.013", "0.013"), gone]
+
+    assert [n.cause for n in naked_with_causes(history(events), Pace(1_000, 20))] == [cause]
+
+
 def test_the_moved_stop_and_the_floor_are_no_exposure() -> None:
     """The constants this file borrows are those of an honest life."""
     assert exposure(History([FIRST, ENTRY, FLOOR, MOVED], end_ms=1)).ok

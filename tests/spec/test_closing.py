@@ -12,7 +12,7 @@ from engine.domain.condition import Command, Condition, OperatorCommand
 from engine.domain.identity import ClientOrderId
 from engine.domain.limits import HoldOrClose, Limits, OrphanPolicy
 from engine.domain.observation import Fact
-from engine.domain.order import Order, OrderTerms
+from engine.domain.order import Order, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce
@@ -486,6 +486,20 @@ def test_targets_are_the_first_to_make_way_for_a_reserved_close() -> None:
 
     assert (set(cancelled(first)), placed(first)) == ({an_id(TP1), an_id(TP2)}, [])
     assert (waiting.actions, placed(waiting)) == ((), [])
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("status", [WORKING, UNKNOWN])
+def test_the_primary_stays_while_the_entry_may_still_fill(status: OrderStatus, side: Side) -> None:
+    """RULES A4, E5: the floor leaves with the position, and what fills after that has no stop."""
+    level = on(side, 90_380)
+    works = an_entry(status=status, filled="0.005", side=side)
+    life = a_life("0.005", side=side, **ON_THE_LADDER)
+    stops = (a_stop(level, side=side), a_floor(level, side=side))
+    plan = make_plan(a_situation(life, (works, *stops, *REFUSED_TWICE)))
+
+    assert not {an_id(PRIMARY), an_id(FLOOR)} & set(cancelled(plan))
+    assert [t.close_position for t in placed(plan) if t.client_id.role is EMERGENCY] == [True]
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])

@@ -267,9 +267,7 @@ def test_each_trigger_is_judged_by_its_own_working_price() -> None:
 
 def test_somebodys_position_is_judged_by_the_price_its_one_stop_works_on() -> None:
     """RULES G1, F4: its floor fired on the last price, far from mark, and its child was refused."""
-    life = a_life(
-        origin=Origin.ORPHAN, initial_stop=d(88_037), stop_level=None, base_quantity=None
-    )
+    life = a_life(origin=Origin.ORPHAN, initial_stop=d(88_037), stop_level=None, base_quantity=None)
     fired = a_floor(88_037, status=REJECTED, rested_ms=NOW - 60_000)
     ledger = a_ledger(life, (fired,))
     limits = Limits(working_price=WorkingPrice.MARK)
