@@ -87,11 +87,13 @@ def gates(
             findings.append(Finding(event.at_ms, text))
             continue
         sign = 1 if event.side == "BUY" else -1
-        is_first = own.generation not in begun
-        from_ms = begun.setdefault(own.generation, event.at_ms) - slack_ms
+        sent = around.looks.sent(event.client_id, Act(event.n, event.at_ms))
+        refused = around.looks.turned_away(own.generation, sent)
+        is_first = own.generation not in begun and refused is None
+        first_ms = event.at_ms if refused is None else refused.at_ms
+        from_ms = begun.setdefault(own.generation, first_ms) - slack_ms
         later = [] if is_first else inbox.between(from_ms, event.at_ms)
         papers = [given, *(other for other in later if other.sign == sign)]
-        sent = around.looks.sent(event.client_id, Act(event.n, event.at_ms))
         armed = around.looks.armed(own.generation, sent)
         case = Case(
             event, sign, event.price, given, own.generation, is_first, picture, papers,

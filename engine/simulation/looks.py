@@ -15,6 +15,8 @@ from enum import StrEnum
 from engine.domain.identity import OrderRole
 from engine.simulation.requests import CLOCK_REFUSED, Request
 
+POST_ONLY_REFUSED = -5022
+
 
 class Topic(StrEnum):
     """What was looked at, by the end of the path."""
@@ -42,11 +44,14 @@ class Looks:
         self._sent: dict[str, Act] = {}
         self._armed: dict[int, Act] = {}
         self._rearmed: set[int] = set()
+        self._turned_away: dict[int, Act] = {}
         for request in requests:
             here = Act(request.n, request.at_ms)
             if request.verb == "POST":
                 self._sent.setdefault(request.client_id, here)
                 own = request.own_id
+                if own is not None and request.code == POST_ONLY_REFUSED:
+                    self._turned_away.setdefault(own.generation, here)
                 if own is not None and own.role is OrderRole.STOP_PRIMARY:
                     is_late = own.revision > 1 or request.code == CLOCK_REFUSED
                     if own.generation not in self._armed and is_late:
@@ -80,6 +85,11 @@ class Looks:
         """Return when the stop of a life was first sent, None when that was not before."""
         armed = self._armed.get(generation)
         return armed if armed is not None and armed.n < before.n else None
+
+    def turned_away(self, generation: int, before: Act) -> Act | None:
+        """Return when a life's entry was first refused as post-only: a chase follows (E7)."""
+        refused = self._turned_away.get(generation)
+        return refused if refused is not None and refused.n < before.n else None
 
     def was_armed_before(self, generation: int) -> bool:
         """Return whether a stop was decided for this life that never left its keeper, or too late.

@@ -107,6 +107,18 @@ def test_the_sample_decision_in_a_calm_market_passes_every_gate() -> None:
 # -- the book --------------------------------------------------------------------------------------
 
 
+def test_what_follows_an_entry_refused_as_post_only_is_a_chase() -> None:
+    """E7: its spread was judged when the first one was sent, which no order shows."""
+    wide = [*CALM, price(120, 1_600, "90750", ask="90900")]
+    armed, entry = lived(opening())
+    assert isinstance(entry, Placed)
+    events = [armed, replace(entry, client_id=entry.client_id.replace("e001", "e002"))]
+    first = request(1_550, 115, verb="POST", client_id=entry.client_id, status=400, code=-5022)
+
+    assert refused(wide, [first], events=events) == []
+    assert refused(wide, [replace(first, code=-2019)], events=events) != []
+
+
 def test_a_wide_book_is_not_entered() -> None:
     """E3: 0.05 % apart at most, at the keeper's look or since."""
     wide = [*CALM, price(120, 1_600, "90750", ask="90800")]
