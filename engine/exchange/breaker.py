@@ -52,13 +52,11 @@ _AT_REST = Breaker()
 
 def step(state: Breaker, reply: Reply, now_ms: int) -> Breaker:
     """Return the state after one reply."""
-    match state.phase(now_ms), reply:
-        case (BreakerPhase.OPEN, _):
-            return state
-        case (_, Reply.ANSWERED):
-            return _AT_REST
-        case (BreakerPhase.HALF_OPEN, _):
-            return Breaker(state.failures + 1, now_ms)
-        case _:
-            failures = state.failures + 1
-            return Breaker(failures, now_ms if failures >= FAILURES_MAX else None)
+    phase = state.phase(now_ms)
+    if phase is BreakerPhase.OPEN:
+        return state
+    if reply is Reply.ANSWERED:
+        return _AT_REST
+    failures = state.failures + 1
+    trips = phase is BreakerPhase.HALF_OPEN or failures >= FAILURES_MAX
+    return Breaker(failures, now_ms if trips else None)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candle", "PricePoint", "Push", "Reply", "Transport", "Venue", "VenueSettings"]
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Venue:

@@ -78,7 +78,7 @@ class BinanceExchange:
         """Ask everything at once; one answer per question, in the same order. Never raises."""
         if self._is_clock_refused:
             self._anchor_again()
-        calls = [self._timed(partial(self._read, q, patience_ms)) for q in questions]
+        calls = [partial(self._read, q, patience_ms) for q in questions]
         results = self._lanes.run(calls, patience_ms)
         now_ms = self._clock.now_ms()
         return tuple(
@@ -88,7 +88,7 @@ class BinanceExchange:
 
     def send(self, permits: Sequence[Permit], patience_ms: int) -> tuple[Outcome, ...]:
         """Send everything at once; one outcome per permit, in the same order. Never raises."""
-        calls = [self._timed(partial(self._write, p, patience_ms)) for p in permits]
+        calls = [partial(self._write, p, patience_ms) for p in permits]
         results = self._lanes.run(calls, patience_ms)
         now_ms = self._clock.now_ms()
         return tuple(
@@ -137,34 +137,37 @@ class BinanceExchange:
 
     # -- one request on a lane
 
-    def _read(self, question: Question, patience_ms: int, client: LaneClient) -> Value | KnownFate:
+    def _read(
+        self, question: Question, patience_ms: int, client: LaneClient
+    ) -> tuple[Value | KnownFate, int]:
+        """Return the answer and when it came, on the lane itself."""
         read = READS[question.topic]
         asking = Asking(question, self._access.symbol, self._margin_asset, self._clock.now_ms())
         if self._meter.is_blocked():
-            return self._blocked()
+            return self._blocked(), asking.now_ms
         client.prepare(self._clock.now_ms, READ_WINDOW_MS, patience_ms)
         try:
             value = read.reader(client, asking)
         except Exception as error:  # noqa: BLE001 - the table of fates names every failure
-            return self._failed(error, client, read.weight)
-        self._noted(client, read.weight)
+            return self._failed(error, client, read.weight), self._clock.now_ms()
+        at_ms = self._noted(client, read.weight)
         if question.topic is Topic.INSTRUMENT:
             self._meter.take_limits(client.rate_limits)
-        return value
+        return value, at_ms
 
     def _write(
         self, permit: Permit, patience_ms: int, client: LaneClient
-    ) -> OrderReport | KnownFate | None:
+    ) -> tuple[OrderReport | KnownFate | None, int]:
+        """Return what became of the request and when that was known, on the lane itself."""
         if self._meter.is_blocked():
-            return self._blocked()
+            return self._blocked(), self._clock.now_ms()
         client.prepare(lambda: permit.stamp_ms, permit.recv_window_ms, patience_ms)
         weight = 0 if isinstance(permit.request, PlaceOrder) else 1
         try:
             report = self._performed(permit, client)
         except Exception as error:  # noqa: BLE001 - the table of fates names every failure
-            return self._failed(error, client, weight)
-        self._noted(client, weight)
-        return report
+            return self._failed(error, client, weight), self._clock.now_ms()
+        return report, self._noted(client, weight)
 
     def _performed(self, permit: Permit, client: LaneClient) -> OrderReport | None:
         match permit.request:
@@ -261,9 +264,11 @@ class BinanceExchange:
 
     # -- what became of it
 
-    def _noted(self, client: LaneClient, weight: int) -> None:
+    def _noted(self, client: LaneClient, weight: int) -> int:
+        """Count what was answered; return when."""
         now_ms = self._clock.now_ms()
         self._meter.note(client.requests_made, weight, _headers(client), now_ms, is_answered=True)
+        return now_ms
 
     def _failed(self, error: Exception, client: LaneClient, weight: int) -> KnownFate:
         now_ms = self._clock.now_ms()
@@ -328,15 +333,6 @@ class BinanceExchange:
             self.anchor_clock()
         except (Rejected, Unavailable, Indeterminate):
             return  # the reads that follow say so themselves
-
-    def _timed(self, call: Call[T]) -> Call[tuple[T, int]]:
-        """Note exchange time when the answer came, on the lane itself."""
-
-        def timed(client: LaneClient) -> tuple[T, int]:
-            result = call(client)
-            return result, self._clock.now_ms()
-
-        return timed
 
     def _run_one(self, call: Call[T], patience_ms: int) -> T | KnownFate:
         result = self._lanes.run([call], patience_ms)[0]

@@ -137,9 +137,8 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
             raise ValueError("a signed request needs a stamp")
         data["timestamp"] = self._stamp_ms()
         data["recvWindow"] = self._recv_window_ms
-        pairs = [
-            f"{name}={_sent(name, data[name])}" for name in sorted(data) if data[name] is not None
-        ]
+        given = sorted((name, value) for name, value in data.items() if value is not None)
+        pairs = [f"{name}={_sent(value) if name == 'symbol' else value}" for name, value in given]
         return hmac.digest(self._secret, "&".join(pairs).encode(), "sha256").hex()
 
     def _handle_response(self, response: requests.Response) -> object:
@@ -158,10 +157,10 @@ class LaneClient(Client):  # type: ignore[misc]  # the library has no types
             raise BinanceRequestException(f"{error}: {content[:200]!r}") from None
 
 
-def _sent(name: str, value: object) -> str:
-    """Return a value as the library puts it into a query: only the symbol is quoted."""
-    text = str(value)
-    return quote(text) if name == "symbol" and not (text.isascii() and text.isalnum()) else text
+def _sent(symbol: object) -> str:
+    """Return a symbol as the library puts it into a query: the only value it quotes."""
+    text = str(symbol)
+    return text if text.isascii() and text.isalnum() else quote(text)
 
 
 def _rate_limits(body: str) -> object:
