@@ -19,7 +19,8 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait
 from engine.plan.entry_zone import EffectiveZone, basis_price
-from engine.plan.gates import Entry, all_pass, judge, planned_entry, refused_since
+from engine.plan.gates import all_pass, judge, refused_since
+from engine.plan.gates.entry import Entry, planned_entry
 from engine.plan.proposal import NOTHING, Proposal
 
 

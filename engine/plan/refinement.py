@@ -19,7 +19,7 @@ from engine.domain.position import Life, Origin, Zone
 from engine.domain.situation import Situation
 from engine.domain.terms import Side, WorkingPrice
 from engine.plan.entry_zone import basis_price, effective_zone, entry_terms, stop_for
-from engine.plan.gates import planned_entry
+from engine.plan.gates.entry import planned_entry
 from engine.plan.proposal import NOTHING, Proposal
 
 

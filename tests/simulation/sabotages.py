@@ -62,7 +62,6 @@ def dropped(order):
     )
 """
 
-GATES = "engine.plan.gates"
 
 SABOTAGES = (
     Sabotage(
@@ -308,12 +307,12 @@ def planted(situation):
         24,
         (
             Change(
-                GATES,
+                "engine.plan.gates.decision",
                 "is_after = entry.decision.made_ms > ends_at_ms",
                 "is_after = used or entry.decision.made_ms > ends_at_ms",
             ),
             Change(
-                GATES,
+                "engine.plan.gates.decision",
                 '"decision_unused", not used and is_after, detail="" if not used and is_after '
                 "else detail",
                 '"decision_unused", is_after, detail="" if is_after else detail',
@@ -465,7 +464,7 @@ def planted(situation):
         12,
         (
             Change(
-                GATES,
+                "engine.plan.gates.entry",
                 "quantity = instrument.floor_quantity(decision.size_usdt / zone.first_price)",
                 "quantity = instrument.floor_quantity(decision.size_usdt * 11 / 10 / "
                 "zone.first_price)",
@@ -629,7 +628,7 @@ def planted(situation):
         24,
         (
             Change(
-                GATES,
+                "engine.plan.gates.decision",
                 "        if was_bad and same and since_ms < limit_ms:\n",
                 "        if False:\n",
             ),
@@ -643,9 +642,9 @@ def planted(situation):
         12,
         (
             Change(
-                GATES,
-                'return _gate("trades_left_today", today < limit, today, limit)',
-                'return _gate("trades_left_today", passes=True)',
+                "engine.plan.gates.account",
+                'return gate("trades_left_today", today < limit, today, limit)',
+                'return gate("trades_left_today", passes=True)',
             ),
         ),
     ),
@@ -671,10 +670,10 @@ def planted(situation):
         16,
         (
             Change(
-                GATES,
-                'return _gate("decision_fresh", age_ms <= limit_ms, age_ms // 1000, limit_ms '
+                "engine.plan.gates.decision",
+                'return gate("decision_fresh", age_ms <= limit_ms, age_ms // 1000, limit_ms '
                 '// 1000, "seconds")',
-                'return _gate("decision_fresh", passes=True)',
+                'return gate("decision_fresh", passes=True)',
             ),
             Change(
                 "engine.plan.withdrawal",
@@ -718,10 +717,10 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
-                'return _gate("spread_narrow", spread <= limit, '
+                "engine.plan.gates.market",
+                'return gate("spread_narrow", spread <= limit, '
                 'spread.quantize(Decimal("0.0001")), limit)',
-                'return _gate("spread_narrow", passes=True)',
+                'return gate("spread_narrow", passes=True)',
             ),
         ),
     ),
@@ -733,10 +732,10 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
-                'return _gate("volatility_calm", worst <= limit, worst.quantize(Decimal("0.001")), '
+                "engine.plan.gates.market",
+                'return gate("volatility_calm", worst <= limit, worst.quantize(Decimal("0.001")), '
                 "limit)",
-                'return _gate("volatility_calm", passes=True)',
+                'return gate("volatility_calm", passes=True)',
             ),
         ),
     ),
@@ -748,7 +747,7 @@ def _older(recall, ledger):
         24,
         (
             Change(
-                GATES,
+                "engine.plan.gates.market",
                 "passes = distance <= limit and not detail",
                 "passes = not detail",
             ),
@@ -762,10 +761,10 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
-                'return _gate("liquidation_far", distance >= need, '
+                "engine.plan.gates.market",
+                'return gate("liquidation_far", distance >= need, '
                 'distance.quantize(Decimal("0.1")), need)',
-                'return _gate("liquidation_far", passes=True)',
+                'return gate("liquidation_far", passes=True)',
             ),
         ),
     ),
@@ -777,10 +776,10 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
-                'return _gate("margin_available", need <= free, '
+                "engine.plan.gates.account",
+                'return gate("margin_available", need <= free, '
                 'need.quantize(Decimal("0.01")), free)',
-                'return _gate("margin_available", passes=True)',
+                'return gate("margin_available", passes=True)',
             ),
         ),
     ),
@@ -792,9 +791,9 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
+                "engine.plan.gates.account",
                 'return _drawdown("drawdown_day", situation, opening, flows, limit)',
-                'return _gate("drawdown_day", passes=True)',
+                'return gate("drawdown_day", passes=True)',
             ),
         ),
     ),
@@ -806,9 +805,9 @@ def _older(recall, ledger):
         12,
         (
             Change(
-                GATES,
+                "engine.plan.gates.account",
                 'return _drawdown("drawdown_week", situation, opening, flows, limit)',
-                'return _gate("drawdown_week", passes=True)',
+                'return gate("drawdown_week", passes=True)',
             ),
         ),
     ),
@@ -820,7 +819,7 @@ def _older(recall, ledger):
         24,
         (
             Change(
-                GATES,
+                "engine.plan.gates.account",
                 "passes = not opening.is_latched and fell > limit",
                 "passes = fell > limit",
             ),
@@ -846,10 +845,10 @@ def _older(recall, ledger):
         24,
         (
             Change(
-                GATES,
-                'return _gate("reenter_wait_over", since_ms >= limit_ms, since_ms // 1000, '
+                "engine.plan.gates.decision",
+                'return gate("reenter_wait_over", since_ms >= limit_ms, since_ms // 1000, '
                 "limit_ms // 1000)",
-                'return _gate("reenter_wait_over", passes=True)',
+                'return gate("reenter_wait_over", passes=True)',
             ),
         ),
     ),
@@ -862,7 +861,7 @@ def _older(recall, ledger):
         (
             *BLIND,
             Change(
-                GATES,
+                "engine.plan.gates.market",
                 'detail = "" if side.gain(near, best) >= 0 else "price beyond the stop-side end"',
                 'detail = ""',
             ),

@@ -19,7 +19,8 @@ from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import DrawdownScope, Limits
 from engine.domain.observation import AccountReport, Fact, Income, Observation
 from engine.domain.position import ExitReason
-from engine.plan.gates import judge, planned_entry
+from engine.plan.gates import judge
+from engine.plan.gates.entry import planned_entry
 from engine.plan.planner import make_plan
 from engine.reconcile.equity import SAMPLE_WITHIN_MS, TRADING, fold_equity
 from tests.builders import (

@@ -20,7 +20,8 @@ from engine.domain.limits import Limits
 from engine.domain.order import Order
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Fate, Phase, Side
-from engine.plan.gates import judge, planned_entry
+from engine.plan.gates import judge
+from engine.plan.gates.entry import planned_entry
 from engine.plan.planner import make_plan
 from engine.read.documents import moment_of
 from engine.reconcile.outcomes import learned_while_flat
