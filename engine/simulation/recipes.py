@@ -50,8 +50,8 @@ def recipe(fault: str, state: str, chance: Random) -> tuple[Step, ...]:
         patience_ms = chance.choice((0, 3_000, 15_000))
         begun = Step("open", (_at_once(Befall(FLATTEN, flatten)), *_holding(chance)), patience_ms)
         return (begun, Step(state, struck))
-    if state == "sweeping" and chance.random() < 0.5:
-        return (Step("open", (_at_once(Hand({"do": "close"})),), 2_000), Step(state, struck))
+    if state == "sweeping":
+        return (_CLOSE, Step(state, struck))
     return (Step(state, struck),)
 
 

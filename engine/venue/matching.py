@@ -123,7 +123,8 @@ class RegularBook:
         wanted = order.quantity
         if share is not None:
             step = instrument.step_size
-            wanted = (wanted * share) // step * step
+            least = ZERO if order.algo_id is not None else step
+            wanted = max(least, (wanted * share) // step * step)
         for price, quantity in market.offers(terms.sign, worst, wanted, slipping=terms.is_market):
             if not order.is_open:
                 return
