@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -39,6 +40,7 @@ def as_price(value: Decimal) -> Decimal:
     return _PRICE.plus(value)
 
 
+@lru_cache(maxsize=4096)  # equal numbers have one spelling, and the same are spelled all day
 def plain(value: Decimal) -> str:
     """Return the canonical plain notation: no exponent, no trailing zeros, no negative zero.
 

@@ -253,10 +253,9 @@ class TickLog:
         limits_digest = self._limits_digest(connection, situation.limits, now_ms)
         decision = situation.inbox.decision
         decision_digest = None if decision is None else decision.digest
-        if decision is not None:
-            self.keep_text(
-                connection, decision.digest, "decision", canonical.dumps(decision), now_ms
-            )
+        if decision is not None and decision.digest not in self._texts:
+            body = canonical.dumps(decision)
+            self.keep_text(connection, decision.digest, "decision", body, now_ms)
         text = canonical.json_text(
             {
                 "tick": situation.condition.tick,
