@@ -64,7 +64,7 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return acting(_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None or _is_crossed(life) or must_wait(situation, orders, MANAGE_ATTEMPTS):
+    if price is None or _lacks_cover(life) or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
     quantity = split.tp1_quantity
     is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
@@ -105,7 +105,7 @@ def keep_runner_target(situation: Situation) -> Proposal:
         return acting(_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
-    if price is None or _is_crossed(life) or must_wait(situation, same, MANAGE_ATTEMPTS):
+    if price is None or _lacks_cover(life) or must_wait(situation, same, MANAGE_ATTEMPTS):
         return NOTHING
     if life.side.gain(trigger, price) >= 0 or was_reached(same):
         return _close(situation, life, ExitReason(role.value))
@@ -203,12 +203,13 @@ def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:
     return life, situation.instrument
 
 
-def _is_crossed(life: Life) -> bool:
-    """Return whether price has passed the stop, yet the position stands: no time for targets (B6).
+def _lacks_cover(life: Life) -> bool:
+    """Return whether cover is missing, or price has passed it: no time for targets (RULES B1).
 
-    Either the stop is firing, or it was not there and the close follows (RULES C1, F4).
+    Where price has passed it and the position stands, the stop is firing, or it was not there and
+    the close follows (C1, F4).
     """
-    return life.crossed_since_ms is not None
+    return life.uncovered_quantity > 0 or life.crossed_since_ms is not None
 
 
 def _touch(situation: Situation, life: Life) -> Proposal:

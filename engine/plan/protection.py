@@ -75,10 +75,11 @@ def place_floor(situation: Situation) -> Proposal:
         return Proposal(holds=(Hold("place_floor", "orphan_ignored"),))
     floors = situation.ledger.of_life(OrderRole.STOP_FLOOR)
     standing = [o for o in floors if o.may_rest]
-    # Beside a primary the floor can wait for its fate; alone, the next goes out at once (C4): the
-    # exchange takes one closePosition stop per direction, so a second one can do no harm.
-    is_alone = life.origin is Origin.ORPHAN and all(o.is_unresolved for o in standing)
-    if standing and not (is_alone and len(standing) < situation.limits.possibly_resting_max):
+    # Beside a primary that is seen the floor can wait for its fate; alone, the next goes out at
+    # once (C4): the exchange takes one closePosition stop a direction, a second can do no harm.
+    is_alone = not any(map(_is_seen_resting, situation.ledger.of_life(OrderRole.STOP_PRIMARY)))
+    is_unanswered = is_alone and all(o.is_unresolved for o in standing)
+    if standing and not (is_unanswered and len(standing) < situation.limits.possibly_resting_max):
         return NOTHING
     if _somebody_closes(situation, life.side.closing):
         return Proposal(holds=(Hold("place_floor", "foreign_close_position"),))

@@ -117,7 +117,7 @@ def _unarmed(
 def _before_cover(
     pictures: Sequence[Picture], index: int, placed: Placed, look_ms: int
 ) -> Iterator[Finding]:
-    """B6: while cover is missing, and the keeper could know, nothing else is placed."""
+    """B1: while cover is missing, and the keeper could know, nothing else is placed."""
     naked_ms: int | None = None
     for picture in reversed(pictures[: index + 1]):
         if picture.naked_quantity == 0:

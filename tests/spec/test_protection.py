@@ -10,7 +10,7 @@ from engine.domain.action import CancelOrder, PlaceOrder, Proof
 from engine.domain.condition import Condition
 from engine.domain.limits import Limits, OrphanPolicy
 from engine.domain.observation import Fact
-from engine.domain.order import Order
+from engine.domain.order import Order, OrderStatus
 from engine.domain.position import ExitReason, Origin
 from engine.domain.terms import ActionClass, OrderType, Side, TimeInForce, WorkingPrice
 from engine.exchange.cover import Grounds
@@ -364,6 +364,37 @@ def test_a_refused_floor_is_paced_too() -> None:
     plan = make_plan(a_situation(a_life(), (a_filled_entry(), a_stop(), *refused)))
 
     assert (placed(plan, FLOOR), held(plan)) == ([], ["backoff"])
+
+
+ALONE = table("""
+primaries        floors           next  why
+unknown unknown  unknown          yes   nothing is seen: the next floor goes out at once
+unknown working  unknown          no    beside a primary that is seen it waits for its fate
+unknown unknown  working          no    it rests
+none             unknown          yes   the exchange took no primary
+unknown unknown  unknown unknown  yes   the third
+unknown          3 unknown        no    three may rest
+""")
+
+
+@pytest.mark.parametrize("row", ALONE, ids=ids(ALONE))
+def test_a_floor_of_unknown_fate_is_followed_by_another_where_nothing_is_seen(
+    row: list[str],
+) -> None:
+    """RULES C4, F1: the exchange takes one closePosition stop a direction, however many are sent."""
+    states = {"unknown": OrderStatus.UNKNOWN, "working": OrderStatus.WORKING}
+    primaries = [
+        a_stop(status=states[word], revision=n, rested_ms=None if word == "unknown" else NOW - 500)
+        for n, word in enumerate(row[0].split(), start=1)
+        if word in states
+    ]
+    words = ["unknown"] * 3 if row[1].startswith("3") else row[1].split()
+    floors = [a_floor(status=states[word], revision=n) for n, word in enumerate(words, start=1)]
+    life = a_life(uncovered_quantity=d("0.013"))
+
+    plan = make_plan(a_situation(life, (a_filled_entry(), *primaries, *floors)))
+
+    assert ([t.role for t in placed(plan, FLOOR)] == [FLOOR]) is (row[2] == "yes")
 
 
 def test_cover_is_restored_while_the_position_is_being_closed() -> None:

@@ -84,13 +84,14 @@ def test_both_targets_rest_once_the_entry_is_final(side: Side) -> None:
 
 
 NOT_YET = table("""
-kind      why
-entering  the entry still works
-closing   the position is being closed
-doubt     flat is in doubt
-orphan    not ours
-no_base   the base is not known yet
-crossed   price is beyond the stop: it fires, or it was not there
+kind       why
+entering   the entry still works
+closing    the position is being closed
+doubt      flat is in doubt
+orphan     not ours
+no_base    the base is not known yet
+crossed    price is beyond the stop: it fires, or it was not there
+uncovered  cover is missing: the stop comes first
 """)
 
 
@@ -104,6 +105,7 @@ def test_targets_wait(row: list[str]) -> None:
         "orphan": a_life(origin=Origin.ORPHAN),
         "no_base": a_life(base_quantity=None),
         "crossed": a_life(crossed_since_ms=NOW - 500),
+        "uncovered": a_life(uncovered_quantity=d("0.013")),
     }
     situation = holding(life=lives.get(kind))
     if kind == "entering":
