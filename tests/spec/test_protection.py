@@ -381,7 +381,7 @@ unknown          3 unknown        no    three may rest
 def test_a_floor_of_unknown_fate_is_followed_by_another_where_nothing_is_seen(
     row: list[str],
 ) -> None:
-    """RULES C4, F1: the exchange takes one closePosition stop a direction, however many are sent."""
+    """RULES C4, F1: the exchange takes one closePosition stop a direction, however many come."""
     states = {"unknown": OrderStatus.UNKNOWN, "working": OrderStatus.WORKING}
     primaries = [
         a_stop(status=states[word], revision=n, rested_ms=None if word == "unknown" else NOW - 500)
