@@ -436,7 +436,7 @@ def planted(situation):
             ),
             Change(
                 "engine.plan.protection",
-                "    if standing and not (is_alone and len(standing) < "
+                "    if standing and not (is_unanswered and len(standing) < "
                 "situation.limits.possibly_resting_max):\n",
                 "    if floors:\n",
             ),
