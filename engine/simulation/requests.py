@@ -30,6 +30,9 @@ TOO_MANY_ORDERS, ORDERS_WINDOW_MS = -1015, 10_000
 IN_PART = "fills_in_part"
 """A fault that lets an order execute in part only."""
 
+ATTEMPT_MS = 1_000
+"""How long an order that closes may rest before it is priced anew (RULES F11)."""
+
 DENIES = "lookup_not_found"
 """The fault by which a question about one order is answered as if there were none."""
 
@@ -104,7 +107,8 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
     became of a stop stays hidden until the next look. So is a request that the exchange refused
     for its clock (the table of RULES B); and an order of ours that closes, of which the exchange
     executed a part: the ladder's next step follows (RULES F11). A 429 for too many orders is one
-    for the window it stands for.
+    for the window it stands for; a step of the exchange's clock, by which every wait is measured,
+    one for its instant.
     """
     entries = list(entries)
     requests = read_requests(entries)
@@ -118,8 +122,11 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
         for e in entries
         if e["kind"] == "strike" and e["fault"] == DENIES
     ]
+    stepped = [
+        Span(at_ms := _int(e["at_ms"]), at_ms + 1) for e in entries if e["kind"] == "skew"
+    ]
     remains = [
-        Span(at_ms := _int(e["at_ms"]), at_ms + 1)
+        Span(at_ms := _int(e["at_ms"]), at_ms + ATTEMPT_MS)
         for e, order in pairwise(entries)
         if e["kind"] == "strike" and e["fault"] == IN_PART and _closes(order)
     ]
@@ -128,7 +135,7 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
         for r in requests
         if r.code == TOO_MANY_ORDERS and r.retry_after_s is None
     ]
-    return [*spans, *denied, *remains, *full, *silences(requests)]
+    return [*spans, *denied, *stepped, *remains, *full, *silences(requests)]
 
 
 def _closes(entry: Entry) -> bool:

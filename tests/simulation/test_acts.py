@@ -472,9 +472,17 @@ def test_a_request_refused_for_its_clock_is_imposed_at_its_instant() -> None:
     assert broken_spans([{**entry_, "code": -2022}], 2_000) == []
 
 
-@pytest.mark.parametrize(("role", "imposed"), [("x", [Span(1_000, 1_001)]), ("e", [])])
-def test_a_close_that_executes_in_part_is_one_more_look(role: str, imposed: list[Span]) -> None:
-    """RULES F11: what is left is the ladder's next step. An entry in part is nobody's fault."""
+def test_a_step_of_the_exchanges_clock_is_imposed_at_its_instant() -> None:
+    """Every wait is measured by that clock: set back, a grace of two seconds takes longer."""
+    assert broken_spans([{"kind": "skew", "n": 1, "at_ms": 1_000}], 2_000) == [Span(1_000, 1_001)]
+
+
+@pytest.mark.parametrize(("role", "imposed"), [("x", [Span(1_000, 2_000)]), ("e", [])])
+def test_a_close_that_executes_in_part_is_one_more_step(role: str, imposed: list[Span]) -> None:
+    """RULES F11: what is left may rest for a second, then the ladder's next step is due.
+
+    An entry in part is nobody's fault.
+    """
     name = ENTRY.client_id.replace("e001", f"{role}001")
     entries = [
         {"kind": "strike", "n": 1, "at_ms": 1_000, "id": 1, "fault": "fills_in_part"},
