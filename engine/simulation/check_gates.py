@@ -18,7 +18,7 @@ from engine.simulation.gate_case import Case, Gate, Scene
 from engine.simulation.given import Inbox
 from engine.simulation.lives import opened_lives, withdrawn_lives
 from engine.simulation.log import Placed
-from engine.simulation.looks import Act
+from engine.simulation.looks import Act, Life, life_of
 
 ALWAYS: tuple[Gate, ...] = (
     gates_document.side,
@@ -71,7 +71,7 @@ def gates(
     findings: list[Finding] = []
     lives, withdrawn = opened_lives(history), withdrawn_lives(history)
     around = scene or Scene()
-    begun: dict[int, int] = {}
+    begun: dict[Life, int] = {}
     checked = 0
     for picture in history.pictures():
         event = picture.cause
@@ -88,13 +88,14 @@ def gates(
             continue
         sign = 1 if event.side == "BUY" else -1
         sent = around.looks.sent(event.client_id, Act(event.n, event.at_ms))
-        refused = around.looks.turned_away(own.generation, sent)
-        is_first = own.generation not in begun and refused is None
+        refused = around.looks.turned_away(own, sent)
+        life = life_of(own)
+        is_first = life not in begun and refused is None
         first_ms = event.at_ms if refused is None else refused.at_ms
-        from_ms = begun.setdefault(own.generation, first_ms) - slack_ms
+        from_ms = begun.setdefault(life, first_ms) - slack_ms
         later = [] if is_first else inbox.between(from_ms, event.at_ms)
         papers = [given, *(other for other in later if other.sign == sign)]
-        armed = around.looks.armed(own.generation, sent)
+        armed = around.looks.armed(own, sent)
         case = Case(
             event, sign, event.price, given, own.generation, is_first, picture, papers,
             lives, withdrawn, account, inbox, limits, slack_ms, around, sent, armed,

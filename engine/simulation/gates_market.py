@@ -78,7 +78,9 @@ def near_enough(case: Case) -> str | None:
     where the first stop never left its keeper: the one that follows belongs to the same arming.
     """
     limits = case.limits
-    if case.armed is not None and not case.scene.looks.was_armed_before(case.generation):
+    own = case.entry.own_id
+    was_armed_before = own is not None and case.scene.looks.was_armed_before(own)
+    if case.armed is not None and not was_armed_before:
         why = _far(case, case.armed, [case.given], limits.enter_distance_pct)
         if why is not None:
             return f"armed {why}"

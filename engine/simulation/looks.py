@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.domain.identity import OrderRole
+from engine.domain.identity import ClientOrderId, OrderRole
 from engine.simulation.requests import CLOCK_REFUSED, Request
 
 POST_ONLY_REFUSED = -5022
+Life = tuple[str, int]
+"""Decision and generation: with a store the count is lost of lives that nothing showed."""
 
 
 class Topic(StrEnum):
@@ -42,21 +44,21 @@ class Looks:
         """Take every request, oldest first."""
         self._looks: dict[Topic, list[Act]] = {topic: [] for topic in Topic}
         self._sent: dict[str, Act] = {}
-        self._armed: dict[int, Act] = {}
-        self._rearmed: set[int] = set()
-        self._turned_away: dict[int, Act] = {}
+        self._armed: dict[Life, Act] = {}
+        self._rearmed: set[Life] = set()
+        self._turned_away: dict[Life, Act] = {}
         for request in requests:
             here = Act(request.n, request.at_ms)
             if request.verb == "POST":
                 self._sent.setdefault(request.client_id, here)
                 own = request.own_id
                 if own is not None and request.code == POST_ONLY_REFUSED:
-                    self._turned_away.setdefault(own.generation, here)
+                    self._turned_away.setdefault(life_of(own), here)
                 if own is not None and own.role is OrderRole.STOP_PRIMARY:
                     is_late = own.revision > 1 or request.code == CLOCK_REFUSED
-                    if own.generation not in self._armed and is_late:
-                        self._rearmed.add(own.generation)
-                    self._armed.setdefault(own.generation, here)
+                    if life_of(own) not in self._armed and is_late:
+                        self._rearmed.add(life_of(own))
+                    self._armed.setdefault(life_of(own), here)
             elif request.verb == "GET" and request.status == 200 and not request.fault:
                 for topic in Topic:
                     if request.path.endswith(topic):
@@ -81,19 +83,24 @@ class Looks:
         sent = self._sent.get(client_id, placed)
         return sent if sent.n < placed.n else placed
 
-    def armed(self, generation: int, before: Act) -> Act | None:
+    def armed(self, own: ClientOrderId, before: Act) -> Act | None:
         """Return when the stop of a life was first sent, None when that was not before."""
-        armed = self._armed.get(generation)
+        armed = self._armed.get(life_of(own))
         return armed if armed is not None and armed.n < before.n else None
 
-    def turned_away(self, generation: int, before: Act) -> Act | None:
+    def turned_away(self, own: ClientOrderId, before: Act) -> Act | None:
         """Return when a life's entry was first refused as post-only: a chase follows (E7)."""
-        refused = self._turned_away.get(generation)
+        refused = self._turned_away.get(life_of(own))
         return refused if refused is not None and refused.n < before.n else None
 
-    def was_armed_before(self, generation: int) -> bool:
+    def was_armed_before(self, own: ClientOrderId) -> bool:
         """Return whether a stop was decided for this life that never left its keeper, or too late.
 
         Who had to die, or stood still, in the middle of the call.
         """
-        return generation in self._rearmed
+        return life_of(own) in self._rearmed
+
+
+def life_of(own: ClientOrderId) -> Life:
+    """Return which life an order of ours belongs to."""
+    return own.decision_hash, own.generation

@@ -122,9 +122,7 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
         for e in entries
         if e["kind"] == "strike" and e["fault"] == DENIES
     ]
-    stepped = [
-        Span(at_ms := _int(e["at_ms"]), at_ms + 1) for e in entries if e["kind"] == "skew"
-    ]
+    stepped = [Span(at_ms := _int(e["at_ms"]), at_ms + 1) for e in entries if e["kind"] == "skew"]
     remains = [
         Span(at_ms := _int(e["at_ms"]), at_ms + ATTEMPT_MS)
         for e, order in pairwise(entries)
