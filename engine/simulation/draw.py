@@ -132,6 +132,8 @@ def _with_more(drawn: Drawn, profile: Profile) -> Drawn:
         happenings += lying.happenings
         in_wait = lying.pairs
         switches |= lying.switches
+    if str(switches["trigger_delay_ms"]) == HANGS_MS:
+        switches |= {RESERVES: "false"}  # what hangs, and reserves, lets nobody close for as long
     happenings.sort(key=lambda happening: happening[0])
     return replace(
         drawn,
@@ -225,19 +227,23 @@ def _venue(chance: Random, market: Market, switches: Switches) -> VenueSettings:
     )
 
 
+HANGS_MS = "15000"
+"""A ``trigger_delay_ms`` by which a stop hangs in TRIGGERING."""
+
 DURATIONS: Mapping[str, tuple[str, ...]] = {
     "visible_after_ms": ("1500",),
     "gte_sync_lag_ms": ("3000",),
     "child_sync_lag_ms": ("1000",),
     "gte_cancel_lag_ms": ("1000",),
     "gte_expire_lag_ms": ("2000",),
-    "trigger_delay_ms": ("500", "15000"),
+    "trigger_delay_ms": ("500", HANGS_MS),
     "reduce_only_sync_lag_ms": ("1000",),
     "funding_lag_ms": ("5000",),
 }
-"""Values for switches that take any; the long delay is a TRIGGERING that hangs."""
+"""Values for switches that take any."""
 
-RARER = {"auto_cancel_stops_ms": "53000", "untriggered_stops_reserve": "true"}
+RESERVES = "untriggered_stops_reserve"
+RARER = {"auto_cancel_stops_ms": "53000", RESERVES: "true"}
 """Drawn apart: stops that the exchange itself takes away, as somebody might, and closes that are
 refused until stops and targets make way for them."""
 
