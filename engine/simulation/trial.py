@@ -259,6 +259,7 @@ class _Course:
     def _judged(self) -> Trial:
         world, entries = self._world, self._world.venue.log_after(0)
         world.statements.spare()  # nor is what is read to judge
+        world.record.desk.unshut()  # whoever was waiting for it: reading needs no writes
         events = read_log(entries)
         history = History(events, end_ms=world.clock.now_ms)
         reader = ReadStore.beside(world.record.desk)

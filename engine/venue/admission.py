@@ -38,6 +38,9 @@ class Admission:
     def admit(self, terms: OrderTerms, child_of: AlgoOrder | None) -> Decimal:
         """Check what depends on the account and the market; return the quantity to accept."""
         house = self._house
+        if terms.position_side not in house.account.positions:
+            # A conditional order from before the account's mode was changed: it blocks no change.
+            raise refuse(Code.POSITION_SIDE)
         if child_of is None:
             name = terms.client_id
             if name and (self._book.open_named(name) is not None or self.also_named(name)):

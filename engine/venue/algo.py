@@ -188,8 +188,9 @@ class AlgoBook:
                 self._step(algo, Step.CHILD_ENDED)
 
     def _child_refused(self, algo: AlgoOrder, refusal: Refusal) -> None:
-        flat = not self.house.account.reducible(algo.position_side, algo.sign)
-        if algo.reduces and flat:
+        account = self.house.account
+        has_side = algo.position_side in account.positions
+        if algo.reduces and has_side and not account.reducible(algo.position_side, algo.sign):
             step = FIRED_FLAT[self.house.switches.stop_fired_flat_status]
         else:
             step = Step.CHILD_REFUSED

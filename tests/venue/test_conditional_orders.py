@@ -136,6 +136,19 @@ def test_a_stop_that_fires_while_flat_is_spent(value: str, status: str) -> None:
     assert (str(desk.position), desk.open_algo_ids()) == ("0", [])
 
 
+def test_a_stop_from_before_a_change_of_mode_has_its_child_refused() -> None:
+    """Conditional orders block no change (``algo_orders_block_modes``): its side is gone then."""
+    desk = Desk()
+    desk.listen()
+    desk.stop("SELL", "90380", "0.013", clientAlgoId="s1")
+    desk.send("POST", "/fapi/v1/positionSide/dual", dualSidePosition="true")
+
+    desk.price("90300")
+
+    assert desk.algo("s1")["algoStatus"] == "REJECTED"
+    assert "position side" in desk.events("ALGO_UPDATE")[-1]["o"]["rm"]
+
+
 def test_an_unaffordable_child_is_rejected_at_the_trigger() -> None:
     """Acceptance is not protection: margin is judged when the stop fires."""
     desk = Desk()
