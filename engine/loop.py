@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from engine.domain.order import OrderStatus
 from engine.domain.terms import Fate
 from engine.exchange.budget import interval_factor, share_percent, spread_ms
 
@@ -67,7 +68,8 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     """Return how long to wait from the start of this tick to the start of the next.
 
     At once after a tick that changed something (at most ten in a row), every 250 ms while cover is
-    missing or what was asked for was refused, else the interval (DESIGN section 2, RULES F11).
+    missing, a stop is firing or what was asked for was refused, else the interval (DESIGN section
+    2, RULES F11).
     As request weight runs short looks lie further apart, so that it lasts the minute: a keeper
     that may ask nothing more is blind (RULES H4).
     """
@@ -84,6 +86,7 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
     is_missing = is_missing or any(
         one.gone_ms is None and not one.is_covered for one in report.ledger.aside
     )
+    is_missing = is_missing or _is_firing(report)
     condition = report.situation.condition
     used, limit = condition.weight_used, condition.weight_limit
     share, factor = share_percent(used, limit), interval_factor(used, limit)
@@ -98,6 +101,20 @@ def pace_ms(report: TickReport | None, interval_ms: int, in_a_row: int) -> int:
         return max(soon_ms, spread_ms(used, limit, now_ms, is_urgent=True))
     paced_ms = interval_ms * factor
     return paced_ms if share < SPARING_PERCENT else max(paced_ms, spread_ms(used, limit, now_ms))
+
+
+def _is_firing(report: TickReport) -> bool:
+    """Return whether a stop hangs in its trigger: cover for a grace only, and no longer (A1)."""
+    life, situation = report.ledger.life, report.situation
+    if life is None or not life.is_open or life.quantity == 0:
+        return False
+    return any(
+        o.status is OrderStatus.TRIGGERING
+        and o.role.is_stop
+        and situation.now_ms - (o.triggered_ms or situation.now_ms)
+        < situation.limits.trigger_grace_ms
+        for o in report.ledger.of_life()
+    )
 
 
 def floor_ms(report: TickReport | None) -> int:

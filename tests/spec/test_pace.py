@@ -14,7 +14,19 @@ from engine.domain.terms import ActionClass, Fate
 from engine.loop import IN_A_ROW_MAX, Loop, Reasons, floor_ms, monotonic_ms, pace_ms
 from engine.plan.proposal import cancel
 from engine.tick import TickReport
-from tests.builders import NOW, a_ledger, a_life, a_situation, an_entry, d, ids, table
+from tests.builders import (
+    NOW,
+    TRIGGERING,
+    a_filled_entry,
+    a_ledger,
+    a_life,
+    a_situation,
+    a_stop,
+    an_entry,
+    d,
+    ids,
+    table,
+)
 
 INTERVAL_MS = 1_000
 NAKED = a_life(uncovered_quantity=d("0.001"))
@@ -51,6 +63,27 @@ def test_the_wait_after_a_tick(row: list[str]) -> None:
     report = a_report(*(() if fates == "-" else fates.split(",")), life=life)
 
     assert pace_ms(report, INTERVAL_MS, int(in_a_row)) == int(wait)
+
+
+FIRING = table("""
+since_ms  quantity  wait  why
+0         0.013     250   it has just begun to fire: its end is near
+1999      0.013     250   still within the grace in which it counts as cover
+2000      0.013     1000  it is no cover any more: what replaces it decides
+0         0         1000  nothing is held
+""")
+
+
+@pytest.mark.parametrize("row", FIRING, ids=ids(FIRING))
+def test_a_stop_that_hangs_in_its_trigger_is_watched(row: list[str]) -> None:
+    """RULES A1, B1: cover for a grace of two seconds, which must not end between two looks."""
+    since_ms, quantity, wait, _ = row
+    stop = a_stop(status=TRIGGERING, triggered_ms=NOW - int(since_ms))
+    ledger = a_ledger(a_life(quantity), (a_filled_entry(), stop))
+    situation = a_situation(ledger=ledger)
+    report = TickReport(NOW, (), situation, (), Plan(ledger), (), ledger)
+
+    assert pace_ms(report, INTERVAL_MS, 0) == int(wait)
 
 
 def test_a_tick_that_could_not_run_waits_its_interval() -> None:
