@@ -212,14 +212,13 @@ def stand_in(situation: Situation, life: Life) -> Order | None:
 def _is_being_closed(situation: Situation, life: Life) -> bool:
     """Return whether a close is under way beside which no floor is needed.
 
-    Ours keeps its primary meanwhile. Somebody's, to be flattened as it is found, has none: it gets
-    its stop as soon as a close was refused (B1).
+    Ours keeps its primary meanwhile. Somebody's, to be flattened as it is found, has none: what an
+    attempt has left of it gets its stop (B1).
     """
     if life.closing is None:
         return False
-    closes = situation.ledger.of_life(OrderRole.EMERGENCY)
-    is_refused = any(o.status is OrderStatus.REJECTED for o in closes)
-    return not (life.origin is Origin.ORPHAN and is_refused)
+    was_tried = bool(situation.ledger.of_life(OrderRole.EMERGENCY))
+    return not (life.origin is Origin.ORPHAN and was_tried)
 
 
 def _on_tick(situation: Situation, level: Decimal) -> Decimal:
