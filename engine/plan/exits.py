@@ -20,7 +20,7 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
 from engine.plan.proposal import NOTHING, Proposal, acting, cancel
-from engine.plan.protection import CANCEL_RETRY_MS
+from engine.plan.protection import CANCEL_RETRY_MS, is_seen_resting
 
 TARGET_PRICE = WorkingPrice.LAST
 """Targets fire on traded prices: what the position can be sold at."""
@@ -64,7 +64,11 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return acting(_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None or _lacks_cover(life) or must_wait(situation, orders, MANAGE_ATTEMPTS):
+    if (
+        price is None
+        or _lacks_cover(situation, life)
+        or must_wait(situation, orders, MANAGE_ATTEMPTS)
+    ):
         return NOTHING
     quantity = split.tp1_quantity
     is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
@@ -105,7 +109,11 @@ def keep_runner_target(situation: Situation) -> Proposal:
         return acting(_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
-    if price is None or _lacks_cover(life) or must_wait(situation, same, MANAGE_ATTEMPTS):
+    if (
+        price is None
+        or _lacks_cover(situation, life)
+        or must_wait(situation, same, MANAGE_ATTEMPTS)
+    ):
         return NOTHING
     if life.side.gain(trigger, price) >= 0 or was_reached(same):
         return _close(situation, life, ExitReason(role.value))
@@ -203,13 +211,15 @@ def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:
     return life, situation.instrument
 
 
-def _lacks_cover(life: Life) -> bool:
-    """Return whether cover is missing, or price has passed it: no time for targets (RULES B1).
+def _lacks_cover(situation: Situation, life: Life) -> bool:
+    """Return whether cover is missing, not seen, or passed by price: no time for targets (B1).
 
     Where price has passed it and the position stands, the stop is firing, or it was not there and
     the close follows (C1, F4).
     """
-    return life.uncovered_quantity > 0 or life.crossed_since_ms is not None
+    stops = situation.ledger.of_life(OrderRole.STOP_PRIMARY, OrderRole.STOP_FLOOR)
+    is_seen = any(is_seen_resting(stop) for stop in stops)
+    return not is_seen or life.uncovered_quantity > 0 or life.crossed_since_ms is not None
 
 
 def _touch(situation: Situation, life: Life) -> Proposal:

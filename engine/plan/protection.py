@@ -77,7 +77,7 @@ def place_floor(situation: Situation) -> Proposal:
     standing = [o for o in floors if o.may_rest]
     # Beside a primary that is seen the floor can wait for its fate; alone, the next goes out at
     # once (C4): the exchange takes one closePosition stop a direction, a second can do no harm.
-    is_alone = not any(map(_is_seen_resting, situation.ledger.of_life(OrderRole.STOP_PRIMARY)))
+    is_alone = not any(map(is_seen_resting, situation.ledger.of_life(OrderRole.STOP_PRIMARY)))
     is_unanswered = is_alone and all(o.is_unresolved for o in standing)
     if standing and not (is_unanswered and len(standing) < situation.limits.possibly_resting_max):
         return NOTHING
@@ -121,7 +121,7 @@ def retire_spare_stops(situation: Situation) -> Proposal:
     life = situation.ledger.life
     if life is None or life.closed_ms is not None or not situation.has_picture:
         return NOTHING
-    resting = [o for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY) if _is_seen_resting(o)]
+    resting = [o for o in situation.ledger.of_life(OrderRole.STOP_PRIMARY) if is_seen_resting(o)]
     keep = _carriers(situation, resting)
     if not keep and life.origin is Origin.ORPHAN:  # covered by its one stop, which sizes itself
         keep = tuple(o for o in (stand_in(situation, life),) if o is not None)
@@ -202,7 +202,7 @@ def stand_in(situation: Situation, life: Life) -> Order | None:
         trigger = order.terms.trigger_price
         if (
             trigger is not None
-            and _is_seen_resting(order)
+            and is_seen_resting(order)
             and not life.side.is_tighter(life.level_in_force, trigger)
         ):
             return order
@@ -248,7 +248,7 @@ def whole_primary(situation: Situation) -> Order | None:
 def carrying_primaries(situation: Situation) -> tuple[Order, ...]:
     """Return the primaries seen resting that carry the cover; what rests beside is spare (F2)."""
     primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-    return _carriers(situation, [o for o in primaries if _is_seen_resting(o)])
+    return _carriers(situation, [o for o in primaries if is_seen_resting(o)])
 
 
 def working_price(situation: Situation) -> WorkingPrice:
@@ -290,7 +290,8 @@ def _reaching(situation: Situation) -> list[Order]:
     return found
 
 
-def _is_seen_resting(order: Order) -> bool:
+def is_seen_resting(order: Order) -> bool:
+    """Return whether the exchange's own word, and nothing against it, says that it rests (C1)."""
     return order.status is OrderStatus.WORKING and order.is_confirmed_resting
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -264,8 +264,8 @@ class _Course:
         history = History(events, end_ms=world.clock.now_ms)
         reader = ReadStore.beside(world.record.desk)
         is_whole = not self._broken and not self._play.lost_stores
-        imposed = self._unkept()
-        imposed += broken_spans(entries, PATIENCE_MS)
+        broken = broken_spans(entries, PATIENCE_MS)
+        imposed = [*self._unkept(), *broken, *self._waited_on(broken)]
         requests = read_requests(entries)
         evidence = Evidence(
             entries,
@@ -326,6 +326,14 @@ class _Course:
         if isinstance(self._world, Rivals):
             return self._world.unkept()
         return [Span(from_ms, to_ms) for from_ms, to_ms in self._play.absences + self._play.freezes]
+
+    def _waited_on(self, broken: Sequence[Span]) -> list[Span]:
+        """Return for how long who stood still in an answerless call waited on for it, awake."""
+        return [
+            Span(to_ms, to_ms + PATIENCE_MS)
+            for from_ms, to_ms in self._play.freezes
+            if any(span.from_ms <= from_ms < span.until_ms for span in broken)
+        ]
 
     def _untold(self) -> list[int]:
         """Return when somebody came who may not know what the exchange told others before."""

@@ -210,9 +210,11 @@ def test_a_store_that_cannot_write_protects_and_touches_nothing_else() -> None:
     )
 
     plan = make_plan(situation)
+    beside_its_stop = make_plan(replace(situation, ledger=situation.ledger.with_order(a_stop())))
 
     assert [t.role for t in placed(plan)] == [PRIMARY, FLOOR]
-    assert "store_unwritable" in held(plan)
+    assert [t.role for t in placed(beside_its_stop)] == [FLOOR]
+    assert "store_unwritable" in held(beside_its_stop)
 
 
 def test_while_another_holds_the_lease_nothing_is_sent() -> None:

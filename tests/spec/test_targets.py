@@ -92,6 +92,7 @@ orphan     not ours
 no_base    the base is not known yet
 crossed    price is beyond the stop: it fires, or it was not there
 uncovered  cover is missing: the stop comes first
+unseen     cover is in doubt: the stop comes first
 """)
 
 
@@ -111,6 +112,9 @@ def test_targets_wait(row: list[str]) -> None:
     if kind == "entering":
         orders = (an_entry(filled="0.004"), a_stop(), a_floor())
         situation = a_situation(a_life("0.004"), orders, decision=a_decision())
+    if kind == "unseen":
+        stops = a_stop(doubtful_since_ms=NOW), a_floor(doubtful_since_ms=NOW)
+        situation = a_situation(a_life(), (a_filled_entry(), *stops))
 
     assert placed(make_plan(situation), TP1, TP2) == []
 
