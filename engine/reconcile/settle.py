@@ -45,7 +45,6 @@ def reconcile(
     follows from the three.
     """
     recalled = ledger
-    recalled = ledger
     ledger = fold_history(ledger, observation)
     ledger, drifts = fold_orders(ledger, observation, limits)
     ledger, _ = fold_fills(ledger, observation)
