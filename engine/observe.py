@@ -80,7 +80,7 @@ HELD_CONFIG_MS = MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
-_RETRY_MS: Mapping[Topic, int] = {Topic.INSTRUMENT: 0}
+_RETRY_BY_TOPIC_MS: Mapping[Topic, int] = {Topic.INSTRUMENT: 0}
 """Without filters a position that is found gets no stop: they are asked for at every look."""
 QUESTION_MS = 5 * SECOND_MS
 """How old balance and income may be while a drawdown limit seems reached (RULES H2, C6).
@@ -263,9 +263,8 @@ class Observer:
         if asked_ms is None:
             return True
         fact = self._facts.get(topic)
-        wait_ms = (
-            age_max_ms if fact is not None else min(age_max_ms, _RETRY_MS.get(topic, RETRY_MS))
-        )
+        retry_ms = _RETRY_BY_TOPIC_MS.get(topic, RETRY_MS)
+        wait_ms = age_max_ms if fact is not None else min(age_max_ms, retry_ms)
         return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
 
     def _look(
