@@ -56,10 +56,9 @@ class Ledger(_Finds):
     settled pictures in a row (RULES C3). ``history_read_ms`` is when the exchange's history was
     read into this ledger (None: never; nothing enters before, RULES D2).
     ``stop_while_flat`` is what the probe, or the first armed stop, found at ``stop_while_flat_ms``:
-    None unknown (RULES E9). ``hedged`` are the sides
-    of a hedge-mode account that get a stop and nothing else (RULES H3); ``beside`` is somebody's
-    position beside a life of ours that is not over: it gets the same (RULES G1). ``filters`` are
-    the symbol's as last seen, in words.
+    None unknown, or in doubt (RULES E9). ``hedged`` are the sides of a hedge-mode account that get
+    a stop and nothing else (RULES H3); ``beside`` is somebody's position beside a life of ours that
+    is not over: it gets the same (RULES G1). ``filters`` are the symbol's as last seen, in words.
     """
 
     generation: int = 0

@@ -149,11 +149,11 @@ class Life:
     for, somebody's additions included. ``untold`` is what of an imported or somebody's position the
     trades we know do not explain, by the last read that none of them may lag. ``withdrawing`` /
     ``closing`` name the reason why the entry is being withdrawn / the position is being closed.
-    ``crossed_since_ms``: since when the working price lies beyond the level in force while the
-    position stands. ``naked_ms``, ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper
-    knew them; ``accounted_ms`` is up to where. ``seen_leverage`` and ``seen_isolated`` are the
-    symbol's settings as last read since the life began; ``leverage`` is the one its decision asked
-    for.
+    ``crossed_since_ms``: since when price lies beyond a stop of ours that rested and has no last
+    word, or beyond the level in force where cover is missing or wider, while the position stands.
+    ``naked_ms``, ``naked_quantity_s``, ``loose_ms`` are RULES A2/A3 as the keeper knew them;
+    ``accounted_ms`` is up to where. ``seen_leverage`` and ``seen_isolated`` are the symbol's
+    settings as last read since the life began; ``leverage`` is the one its decision asked for.
     """
 
     generation: int
