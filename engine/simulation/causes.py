@@ -138,7 +138,8 @@ def naked_with_causes(
             waits: Sequence[Span] = ()
             if refusals is not None and _is_refused(window, refusals):
                 bound_ms = max(bound_ms, pace.of(STOP_REFUSED, window.from_ms))
-                if cause in _NEVER_CLOSED:  # what may rest is waited out (C4)
+                is_theirs = refusals.are_for_somebody(window.from_ms, window.until_ms)
+                if is_theirs or cause in _NEVER_CLOSED:  # what may rest is waited out (C4)
                     wait_ms = bounds()[STOP_UNANSWERED].wait_ms
                     failed = refusals.within(window.from_ms, window.until_ms)
                     waits = [Span(at_ms, at_ms + wait_ms) for at_ms in failed]

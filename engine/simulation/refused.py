@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from engine.domain.identity import OrderRole
+from engine.domain.identity import FOREIGN_HASH, OrderRole
 from engine.simulation.checkers import STOPS, History
 from engine.simulation.requests import Request
 
@@ -33,12 +33,14 @@ class Refusals:
         self._refuses: list[bool] = [takes_none]
         self._floors: list[tuple[int, int]] = []
         self._failed: list[int] = []
+        self._are_ours: list[bool] = []
         for request in requests:
             own = request.own_id
             if request.verb != "POST" or own is None:
                 continue
             if own.role in STOPS and not request.is_answered:
                 self._failed.append(request.at_ms)
+                self._are_ours.append(own.decision_hash != FOREIGN_HASH)
             if own.role is OrderRole.STOP_FLOOR and not request.is_answered:
                 self._floors.append((request.at_ms, own.generation))
             if own.role is not OrderRole.STOP_PRIMARY:
@@ -60,5 +62,11 @@ class Refusals:
 
     def within(self, from_ms: int, until_ms: int) -> Sequence[int]:
         """Return when stops of ours failed in that stretch of time."""
-        first = bisect_left(self._failed, from_ms)
-        return self._failed[first : bisect_right(self._failed, until_ms)]
+        return self._failed[self._stretch(from_ms, until_ms)]
+
+    def are_for_somebody(self, from_ms: int, until_ms: int) -> bool:
+        """Return whether every stop that failed in that stretch was for a position not ours."""
+        return not any(self._are_ours[self._stretch(from_ms, until_ms)])
+
+    def _stretch(self, from_ms: int, until_ms: int) -> slice:
+        return slice(bisect_left(self._failed, from_ms), bisect_right(self._failed, until_ms))
