@@ -16,6 +16,9 @@ from engine.simulation.requests import Request
 WHILE_FLAT = frozenset({-4509, -2022, -4118})
 """Refusals that say: no position, no such stop."""
 
+UNSEEN_MS = 3_000
+"""How long reads of a position may lag (RULES C2)."""
+
 
 class Refusals:
     """Refused stops of ours over time."""
@@ -45,9 +48,10 @@ class Refusals:
                 self._floors.append((request.at_ms, own.generation))
             if own.role is not OrderRole.STOP_PRIMARY:
                 continue
-            index = bisect_right(starts, request.at_ms) - 1
-            if index >= 0 and pictures[index].position != 0:
-                continue
+            first = max(bisect_right(starts, request.at_ms - UNSEEN_MS) - 1, 0)
+            recent = pictures[first : bisect_right(starts, request.at_ms)]
+            if any(picture.position != 0 for picture in recent):
+                continue  # the keeper need not have known that the account was flat
             if request.code in WHILE_FLAT or request.status == 200:
                 self._at.append(request.at_ms)
                 self._refuses.append(request.status != 200)
