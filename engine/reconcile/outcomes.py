@@ -110,9 +110,21 @@ def _learn(ledger: Ledger, order: Order, outcome: Outcome) -> Ledger:
     if life is None or order.role is not OrderRole.STOP_PRIMARY:
         return ledger
     if life.opened_ms is None:
-        return learned_while_flat(ledger, outcome)
+        is_repeated = _is_repeated(ledger, order, outcome)
+        return ledger if is_repeated else learned_while_flat(ledger, outcome)
     if outcome.fate is not Fate.REJECTED or outcome.code in (WOULD_TRIGGER, DUPLICATE_ID):
         return ledger
     if order.reason == "cover_missing" and life.cover_refused_since_ms is None:
         return ledger.with_life(replace(life, cover_refused_since_ms=outcome.at_ms))
     return ledger
+
+
+def _is_repeated(ledger: Ledger, order: Order, outcome: Outcome) -> bool:
+    """Return whether a refusal says what this life has heard already: one of a life's counts (E9).
+
+    A stop that is missing is asked for again within a moment, for whatever reason it was refused.
+    """
+    return outcome.fate is Fate.REJECTED and any(
+        o.code in REFUSED_WHILE_FLAT and o.id != order.id
+        for o in ledger.of_life(OrderRole.STOP_PRIMARY)
+    )

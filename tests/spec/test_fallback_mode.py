@@ -17,14 +17,14 @@ from engine.domain.condition import Condition
 from engine.domain.identity import OrderRole
 from engine.domain.ledger import Ledger
 from engine.domain.limits import Limits
-from engine.domain.order import Order
+from engine.domain.order import Order, OrderStatus
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Fate, Phase, Side
 from engine.plan.gates import judge
 from engine.plan.gates.entry import planned_entry
 from engine.plan.planner import make_plan
 from engine.read.documents import moment_of
-from engine.reconcile.outcomes import learned_while_flat
+from engine.reconcile.outcomes import fold_outcomes, learned_while_flat
 from engine.simulation.checkers import History, executed_once, naked_windows, never_widened
 from engine.simulation.draw import START_MS
 from engine.simulation.log import read_log
@@ -243,6 +243,33 @@ def test_what_a_stop_while_flat_says_is_kept_with_its_date(
     after = learned_while_flat(ledger, Outcome(action, fate, NOW, code=code))
 
     assert (after.stop_while_flat, after.stop_while_flat_ms) == learned
+
+
+REPEATED = table("""
+known    answers               learned  why
+taken    refused refused       doubt    a missing stop is asked for again within a moment
+taken    refused accepted      taken    and may be taken then
+unknown  refused refused       refused  nothing ever spoke for it
+taken    other refused         doubt    what was refused for another reason says nothing
+""")
+
+
+@pytest.mark.parametrize("row", REPEATED, ids=ids(REPEATED))
+def test_of_one_lifes_refusals_only_the_first_counts(row: list[str]) -> None:
+    """RULES E9, E8: the armed stop was taken away while the entry's cancel is on its way."""
+    said = {None: "doubt", True: "taken", False: "refused"}
+    known = True if row[0] == "taken" else None
+    ledger = replace(an_entering_ledger(), stop_while_flat=known)
+    for revision, answer in enumerate(row[1].split(), start=2):
+        sent = a_stop(status=OrderStatus.INTENDED, rested_ms=None, revision=revision)
+        action = PlaceOrder(sent.terms, ActionClass.PROTECT, "protect_position", "cover_missing")
+        fate = Fate.ACCEPTED if answer == "accepted" else Fate.REJECTED
+        code = {"accepted": 0, "refused": REFUSED, "other": -2019}[answer]
+        ledger = fold_outcomes(
+            ledger.with_order(sent), (Outcome(action, fate, NOW + revision, code=code),)
+        )
+
+    assert said[ledger.stop_while_flat] == row[2]
 
 
 def test_every_status_line_says_so() -> None:
