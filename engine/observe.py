@@ -80,8 +80,9 @@ HELD_CONFIG_MS = MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
-_RETRY_BY_TOPIC_MS: Mapping[Topic, int] = {Topic.INSTRUMENT: 0}
-"""Without filters a position that is found gets no stop: they are asked for at every look."""
+_RETRY_BY_TOPIC_MS: Mapping[Topic, int] = dict.fromkeys((Topic.INSTRUMENT, *_NEVER_OLD), 0)
+"""What is asked for at every look while it is missing: without a whole picture no position is
+found, and without filters one that is found gets no stop."""
 QUESTION_MS = 5 * SECOND_MS
 """How old balance and income may be while a drawdown limit seems reached (RULES H2, C6).
 

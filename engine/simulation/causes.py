@@ -203,14 +203,21 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
 
 
 def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals, pace: Pace) -> str:
-    """Return what a refused stop explains: a fill in fallback mode, an add beside no floor."""
+    """Return what explains a fill that found no cover, or too little.
+
+    A refused stop: an entry in fallback mode, an add beside no floor. Or an add by somebody that no
+    look has seen when our entry filled: its own stop was still to be told of both.
+    """
     filled = first.cause
     if not isinstance(filled, Filled):
         return NO_CAUSE
     own = filled.own_id
     if own is not None:
-        is_entry = own.role is OrderRole.ENTRY
-        return NO_STOP_WHILE_FLAT if is_entry and refusals.while_flat(filled.at_ms) else NO_CAUSE
+        if own.role is not OrderRole.ENTRY:
+            return NO_CAUSE
+        if _was_added_to(pictures, filled, pace.of("look", filled.at_ms)):
+            return MANUAL_ADD
+        return NO_STOP_WHILE_FLAT if refusals.while_flat(filled.at_ms) else NO_CAUSE
     life = max((its.generation for o in first.own() if (its := o.own_id) is not None), default=0)
     removed = any(
         _is_gone_stop(p.cause, life, "hand", _REMOVED) for p in pictures if p.at_ms <= first.at_ms
@@ -218,6 +225,17 @@ def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals,
     is_young = _opened_ms(pictures, life) + pace.of("look", filled.at_ms) >= filled.at_ms
     is_missing = removed or is_young or refusals.of_floor(life, filled.at_ms)
     return MANUAL_ADD if is_missing else NO_CAUSE
+
+
+def _was_added_to(pictures: Iterable[Picture], entry: Filled, look_ms: int) -> bool:
+    """Return whether somebody traded the same way less than a look before an entry filled."""
+    return any(
+        isinstance(p.cause, Filled)
+        and p.cause.own_id is None
+        and p.cause.side == entry.side
+        and entry.at_ms - look_ms <= p.at_ms <= entry.at_ms
+        for p in pictures
+    )
 
 
 def _opened_ms(pictures: Iterable[Picture], life: int) -> int:
