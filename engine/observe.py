@@ -8,7 +8,7 @@ A flat keeper without a fresh decision asks little.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from engine.domain.observation import (
     Topic,
 )
 from engine.domain.order import OrderReport
-from engine.domain.position import HedgedPositions
+from engine.domain.position import HedgedPositions, PositionReport
 from engine.domain.values import replace
 from engine.exchange.port import NOTHING_HEARD, Answer, Heard
 from engine.reconcile.history import HISTORY_MS
@@ -80,9 +80,8 @@ HELD_CONFIG_MS = MINUTE_MS
 INCOME_MS = 30 * MINUTE_MS
 FLOWS_MS = 5 * MINUTE_MS
 RETRY_MS = 5 * SECOND_MS
-_RETRY_BY_TOPIC_MS: Mapping[Topic, int] = dict.fromkeys((Topic.INSTRUMENT, *_NEVER_OLD), 0)
-"""What is asked for at every look while it is missing: without a whole picture no position is
-found, and without filters one that is found gets no stop."""
+_EXPLAINS = frozenset({Topic.INSTRUMENT, Topic.ORDER_HISTORY})
+"""What a position that nobody here knows waits for: filters for its stop, history for its level."""
 QUESTION_MS = 5 * SECOND_MS
 """How old balance and income may be while a drawdown limit seems reached (RULES H2, C6).
 
@@ -151,6 +150,7 @@ class Observer:
         self._facts: dict[Topic, Fact[Any]] = {}
         self._asked_ms: dict[Topic, int] = {}
         self._funding_ms: int | None = None
+        self._is_unexplained = False
 
     def observe(self, ledger: Ledger, now_ms: int, attention: Attention) -> Observation:
         """Return what the exchange says now: one look, or two when something changed.
@@ -187,6 +187,9 @@ class Observer:
             self._asked_ms.pop(topic, None)
 
     def _first(self, ledger: Ledger, now_ms: int, attention: Attention) -> tuple[Question, ...]:
+        position: Fact[PositionReport | HedgedPositions] | None = self._facts.get(Topic.POSITION)
+        is_flat = position is not None and not _is_held(position.value)
+        self._is_unexplained = ledger.life is None and not is_flat
         if self._sees_hedged:
             attention = Attention.WATCHFUL
         ages = _ages(ledger, attention)
@@ -241,9 +244,7 @@ class Observer:
     def _sees_hedged(self) -> bool:
         """Return whether a side of a hedge-mode account was held at the last look (RULES H3)."""
         fact = self._facts.get(Topic.POSITION)
-        return (
-            fact is not None and isinstance(fact.value, HedgedPositions) and bool(fact.value.sides)
-        )
+        return fact is not None and isinstance(fact.value, HedgedPositions) and _is_held(fact.value)
 
     @property
     def _is_hedge(self) -> bool:
@@ -264,7 +265,9 @@ class Observer:
         if asked_ms is None:
             return True
         fact = self._facts.get(topic)
-        retry_ms = _RETRY_BY_TOPIC_MS.get(topic, RETRY_MS)
+        # Without a whole picture nothing is found: it is asked for at every look until it is there.
+        is_urgent = topic in _NEVER_OLD or (topic in _EXPLAINS and self._is_unexplained)
+        retry_ms = 0 if is_urgent else RETRY_MS
         wait_ms = age_max_ms if fact is not None else min(age_max_ms, retry_ms)
         return now_ms - asked_ms >= wait_ms or now_ms < asked_ms
 
@@ -358,6 +361,11 @@ def _ages(ledger: Ledger, attention: Attention) -> dict[Topic, int]:
         return _FLAT_AGES
     is_held = life.is_open and ledger.entries_are_final and life.closing is None
     return _HELD_AGES if is_held else _ENTERING_AGES
+
+
+def _is_held(read: PositionReport | HedgedPositions) -> bool:
+    """Return whether anything is held, on whichever side (RULES H3)."""
+    return bool(read.sides) if isinstance(read, HedgedPositions) else not read.is_flat
 
 
 def _is_in_question(ledger: Ledger) -> bool:

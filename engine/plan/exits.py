@@ -64,14 +64,12 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return acting(_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if (
-        price is None
-        or _lacks_cover(situation, life)
-        or must_wait(situation, orders, MANAGE_ATTEMPTS)
-    ):
+    if price is None or must_wait(situation, orders, MANAGE_ATTEMPTS):
         return NOTHING
     quantity = split.tp1_quantity
     is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
+    if not is_reached and _lacks_cover(situation, life):
+        return NOTHING
     if is_reached and quantity is None:
         return _close(situation, life, ExitReason.TP1)
     rests = situation.limits.tp1_style is TargetStyle.RESTING and quantity is not None
@@ -109,14 +107,12 @@ def keep_runner_target(situation: Situation) -> Proposal:
         return acting(_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
-    if (
-        price is None
-        or _lacks_cover(situation, life)
-        or must_wait(situation, same, MANAGE_ATTEMPTS)
-    ):
+    if price is None or must_wait(situation, same, MANAGE_ATTEMPTS):
         return NOTHING
     if life.side.gain(trigger, price) >= 0 or was_reached(same):
         return _close(situation, life, ExitReason(role.value))
+    if _lacks_cover(situation, life):
+        return NOTHING
     terms = OrderTerms(
         client_id=situation.next_id(role),
         side=life.side.closing,
@@ -212,7 +208,7 @@ def _manageable(situation: Situation) -> tuple[Life | None, Instrument | None]:
 
 
 def _lacks_cover(situation: Situation, life: Life) -> bool:
-    """Return whether cover is missing, not seen, or passed by price: no time for targets (B1).
+    """Return whether cover is missing, not seen, or passed by price: no time to lay targets (B1).
 
     Where price has passed it and the position stands, the stop is firing, or it was not there and
     the close follows (C1, F4).

@@ -105,7 +105,9 @@ def _import(
     stops = [
         o
         for o in _stops(ledger, generation, side)
-        if o.terms.trigger_price is not None and o.status is not OrderStatus.REJECTED
+        if o.terms.trigger_price is not None
+        # What the exchange tells of it took: rejected, it fired and its child was refused (B2).
+        and (o.is_adopted or o.status is not OrderStatus.REJECTED)
     ]
     entries = [
         o

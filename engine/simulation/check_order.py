@@ -49,7 +49,8 @@ def protection_first(
             if own.role is OrderRole.ENTRY and not takes_none(event.at_ms):
                 slack_ms = LATE_MS if event.client_id in late else 0
                 findings += _unarmed(pictures, index, event, slack_ms)
-            if own.role is OrderRole.ENTRY or own.role.is_target:
+            waits = own.role.is_target and event.type != "MARKET"  # one that is reached executes
+            if own.role is OrderRole.ENTRY or waits:
                 findings += _before_cover(pictures, index, event, look_ms)
         elif isinstance(event, Changed) and event.by == "api" and event.status in _GONE and index:
             gone = _stop_of(pictures[index - 1], event)

@@ -36,6 +36,7 @@ from tests.builders import (
     MINUTE_MS,
     NOW,
     PRIMARY,
+    SHORT,
     TP1,
     a_candle,
     a_decision,
@@ -279,26 +280,33 @@ def test_what_we_set_is_read_back() -> None:
     assert Topic.SYMBOL_CONFIG in oracle.topics[1]
 
 
-FAILED_SLOW = table("""
-topic       again at 1 s, 4 s, 5 s  why
-instrument  yes yes yes             without filters a position that is found gets no stop (G1)
-brackets    no no yes               they are not missing for an hour (lesson 30)
-position    yes yes yes             a flat keeper asks every ten seconds, but is not blind (G1)
+FAILED = table("""
+topic          held     again at 1 s, 4 s, 5 s  why
+brackets       nothing  no no yes               not missing for an hour (lesson 30)
+instrument     nothing  no no yes               the same
+instrument     short    yes yes yes             what is found needs filters for its stop (G1)
+instrument     unread   yes yes yes             something may be held
+order_history  nothing  no no yes               nothing enters before (D2)
+order_history  short    yes yes yes             it knows the level, if what is found is ours (B2)
+position       nothing  yes yes yes             a flat keeper asks rarely, but is not blind (G1)
 """)
 
 
-@pytest.mark.parametrize("row", FAILED_SLOW, ids=ids(FAILED_SLOW))
-def test_a_slow_question_that_failed_is_asked_again_soon(row: list[str]) -> None:
-    """Slow answers are asked for once an hour, but not where there is none."""
-    topic, again, _ = Topic(row[0]), row[1], row[2]
-    oracle = an_oracle(FLAT)
-    oracle.failing = {topic}
+@pytest.mark.parametrize("row", FAILED, ids=ids(FAILED))
+def test_a_question_that_failed_is_asked_again_soon(row: list[str]) -> None:
+    """A slow answer is asked for once an hour, but not where there is none."""
+    topic, held, again, _ = Topic(row[0]), row[1], row[2], row[3]
+    unread = replace(FLAT, history_read_ms=None)
+    oracle = an_oracle(unread)
+    oracle.failing = {topic, Topic.POSITION} if held == "unread" else {topic}
+    if held == "short":
+        oracle.values[Topic.POSITION] = a_position("0.002", SHORT)
     observer = Observer(oracle, patience_ms=2_000)
-    observer.observe(FLAT, NOW, Attention.IDLE)
+    observer.observe(unread, NOW, Attention.IDLE)
     asked = []
     for elapsed_ms in (1_000, 4_000, 5_000):
         looked = len(oracle.topics)
-        observer.observe(FLAT, NOW + elapsed_ms, Attention.IDLE)
+        observer.observe(unread, NOW + elapsed_ms, Attention.IDLE)
         asked.append("yes" if any(topic in look for look in oracle.topics[looked:]) else "no")
 
     assert " ".join(asked) == again

@@ -17,7 +17,7 @@ from engine.domain.ledger import Ledger, PastLife
 from engine.domain.limits import Limits
 from engine.domain.observation import Candle, Fact, Observation
 from engine.domain.order import Order, OrderReport, OrderStatus
-from engine.domain.position import Life, Origin
+from engine.domain.position import ExitReason, Life, Origin
 from engine.domain.terms import Book, OrderType, Side
 from engine.domain.wide_stop import wide_level
 from engine.exchange.cover import Grounds
@@ -194,6 +194,29 @@ def test_all_stops_gone_but_history_knows_the_level() -> None:
 
     assert life.stop_level == d(90_500)
     assert [t.trigger_price for t in placed(plan, PRIMARY)] == [d(90_500)]
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_stops_whose_children_were_refused_still_show_the_level(side: Side) -> None:
+    """RULES B2, F4: the store was lost inside a ban, both stops fired in it, and none executed.
+
+    History knows no order that the exchange did not take: their level is in force, its moment has
+    passed, and the position is ours to close.
+    """
+    level = on(side, 90_500)
+    orders = (
+        a_filled_entry(side=side, price=on(side, "90743.3")),
+        a_stop(level, side=side, status=REJECTED),
+        a_floor(level, side=side, status=REJECTED),
+    )
+    look = lost(*orders, side=side, price=on(side, 90_400), mark=on(side, 90_400))
+
+    ledger, life = imported(look)
+    plan = make_plan(a_situation(ledger=ledger, observation=look))
+
+    assert (life.origin, life.stop_level) == (Origin.IMPORTED, level)
+    assert plan.ledger.life is not None
+    assert plan.ledger.life.closing is ExitReason.EMERGENCY
 
 
 def test_a_triggered_parent_is_told_by_its_own_line_and_not_by_its_childs() -> None:

@@ -119,6 +119,20 @@ def test_targets_wait(row: list[str]) -> None:
     assert placed(make_plan(situation), TP1, TP2) == []
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_target_that_is_reached_does_not_wait_for_cover(side: Side) -> None:
+    """RULES F4: that quantity is executed now; it can only lower what is uncovered."""
+    life = a_life(side=side, uncovered_quantity=d("0.013"))
+    entry = a_filled_entry(side=side, price=on(side, "90743.3"))
+
+    at_tp1 = make_plan(a_situation(life, (entry,), price=on(side, 91_700)))
+    at_tp2 = make_plan(a_situation(life, (entry,), price=on(side, 93_000)))
+
+    assert (TP1, OrderType.MARKET) in [(t.role, t.type) for t in placed(at_tp1)]
+    assert at_tp2.ledger.life is not None
+    assert at_tp2.ledger.life.closing is ExitReason.TP2
+
+
 SPLITS = table("""
 base   fraction  minimum  policy  tp1    runner  why
 0.013  0.5       0.001    tp1     0.006  yes     S
