@@ -80,10 +80,12 @@ def _why_close(situation: Situation, life: Life) -> tuple[ExitReason, str] | Non
 def _has_fired(stop: Order) -> bool:
     """Return whether a stop's condition was met: it rested first, and what ended it says so.
 
-    One that rested and is rejected had its child refused, perhaps between two looks.
+    One that rested and is rejected had its child refused, perhaps between two looks; one that names
+    a child had one, whatever became of it.
     """
     is_child_refused = stop.status is OrderStatus.REJECTED and stop.rested_ms is not None
-    return stop.quantity_filled > 0 or stop.triggered_ms is not None or is_child_refused
+    had_child = stop.triggered_ms is not None or stop.child_id is not None
+    return stop.quantity_filled > 0 or had_child or is_child_refused
 
 
 def _is_cover_refused(situation: Situation) -> bool:

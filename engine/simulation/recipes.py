@@ -13,6 +13,7 @@ from random import Random
 
 from engine.domain.condition import Command
 from engine.domain.errors import StoreUnavailable
+from engine.domain.terms import Phase
 from engine.simulation.coverage import Cell
 from engine.simulation.hedging import hedge_mode
 from engine.simulation.play import Befall, Fault, Freeze, Hand, Happening, Kill, Step
@@ -88,6 +89,9 @@ def _struck(fault: str, state: str, chance: Random) -> _What:
         case _ if fault == FREEZE:
             frozen_ms = chance.choice((500, 3_000, 10_000, 25_000))
             return (_at_once(Freeze(frozen_ms, chance.choice((0, 0, 2)), is_after=is_after)),)
+        case _ if fault == TAKEOVER and state == Phase.CLOSING.value:
+            # A lease runs longer than a close: only who died on the same host is followed at once.
+            return (_at_once(Kill(60_000, call=0, is_after=is_after, at_once=True)),)
         case _ if fault == TAKEOVER:
             return (_at_once(Freeze(60_000, 0, is_after=is_after)),)
         case _ if fault == STORE_LOST:

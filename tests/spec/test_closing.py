@@ -247,10 +247,13 @@ def test_somebody_elses_position_is_closed_when_our_stop_there_fired_and_hangs()
     hanging = a_floor(status=TRIGGERING, triggered_ms=NOW - 9_000)
 
     child_refused = a_floor(status=REJECTED, rested_ms=NOW - 60_000)
+    spent = a_floor(status=EXPIRED, child_id="4711")
     never_taken = a_floor(status=REJECTED, rested_ms=None, code=-2021)
 
     assert closing_of(a_situation(life, (hanging,))) == (ExitReason.EMERGENCY, "stop_crossed")
     assert closing_of(a_situation(life, (child_refused,))) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert closing_of(a_situation(life, (spent,))) == (ExitReason.EMERGENCY, "stop_crossed")
+    assert closing_of(a_situation(life, (a_floor(status=EXPIRED),)))[0] is None
     assert closing_of(a_situation(life, (never_taken,)))[0] is None
     assert closing_of(a_situation(life, (a_floor(status=CANCELLED),)))[0] is None
 
