@@ -30,6 +30,9 @@ TOO_MANY_ORDERS, ORDERS_WINDOW_MS = -1015, 10_000
 IN_PART = "fills_in_part"
 """A fault that lets an order execute in part only."""
 
+RESERVED = (-2022, -4118)
+"""The exchange's words for a quantity that belongs to other orders: they make way first (F11)."""
+
 ATTEMPT_MS = 1_000
 """How long an order that closes may rest before it is priced anew (RULES F11)."""
 
@@ -105,8 +108,8 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
 
     An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
     became of a stop stays hidden until the next look. So is a request that the exchange refused
-    for its clock (the table of RULES B); and an order of ours that closes, of which the exchange
-    executed a part: the ladder's next step follows (RULES F11). A 429 for too many orders is one
+    for its clock (the table of RULES B); and an order of ours that closes, which the exchange
+    refused as reserved or executed in part: the ladder's next step follows (RULES F11). A 429 for too many orders is one
     for the window it stands for; a step of the exchange's clock, by which every wait is measured,
     one for its instant.
     """
@@ -115,7 +118,7 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
     spans = [
         Span(r.at_ms, r.at_ms + (patience_ms if r.fault.startswith(WAITS) else 1))
         for r in requests
-        if r.fault or r.code == CLOCK_REFUSED
+        if r.fault or r.code == CLOCK_REFUSED or (r.code in RESERVED and _is_close(r.own_id))
     ]
     denied = [
         Span(at_ms := _int(e["at_ms"]), at_ms + 1)
@@ -137,7 +140,10 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
 
 
 def _closes(entry: Entry) -> bool:
-    own = ClientOrderId.parse(str(entry.get("client_id") or ""))
+    return _is_close(ClientOrderId.parse(str(entry.get("client_id") or "")))
+
+
+def _is_close(own: ClientOrderId | None) -> bool:
     return own is not None and own.role is OrderRole.EMERGENCY
 
 

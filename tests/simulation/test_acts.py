@@ -472,6 +472,18 @@ def test_a_request_refused_for_its_clock_is_imposed_at_its_instant() -> None:
     assert broken_spans([{**entry_, "code": -2022}], 2_000) == []
 
 
+def test_a_close_refused_as_reserved_is_imposed_at_its_instant_and_an_entry_is_not() -> None:
+    """RULES F11: what holds the quantity makes way, and the close is tried again."""
+    entry_ = {
+        "kind": "request", "n": 1, "at_ms": 1_000, "verb": "POST", "path": "/x",
+        "client_id": ENTRY.client_id, "status": 400, "weight_1m": 1, "code": -2022,
+    }  # fmt: skip
+    close = {**entry_, "client_id": ENTRY.client_id.replace("e001", "x001")}
+
+    assert broken_spans([entry_, {**close, "code": -2010}], 2_000) == []
+    assert broken_spans([close], 2_000) == [Span(1_000, 1_001)]
+
+
 def test_a_step_of_the_exchanges_clock_is_imposed_at_its_instant() -> None:
     """Every wait is measured by that clock: set back, a grace of two seconds takes longer."""
     assert broken_spans([{"kind": "skew", "n": 1, "at_ms": 1_000}], 2_000) == [Span(1_000, 1_001)]
