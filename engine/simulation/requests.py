@@ -109,9 +109,9 @@ def broken_spans(entries: Iterable[Entry], patience_ms: int) -> list[Span]:
     An answer that knows nothing of an order is one, too: no contrary word (RULES C1), so what
     became of a stop stays hidden until the next look. So is a request that the exchange refused
     for its clock (the table of RULES B); and an order of ours that closes, which the exchange
-    refused as reserved or executed in part: the ladder's next step follows (RULES F11). A 429 for too many orders is one
-    for the window it stands for; a step of the exchange's clock, by which every wait is measured,
-    one for its instant.
+    refused as reserved or executed in part: the ladder's next step follows (RULES F11). A 429 for
+    too many orders is one for the window it stands for; a step of the exchange's clock, by which
+    every wait is measured, one for its instant.
     """
     entries = list(entries)
     requests = read_requests(entries)
