@@ -130,7 +130,7 @@ def naked_with_causes(
         first = next(p for p in pictures if p.at_ms == window.from_ms and p.naked_quantity > 0)
         cause = _cause(pictures, first)
         if cause == NO_CAUSE and refusals is not None:
-            cause = _by_refusal(pictures, first, refusals, pace)
+            cause = _by_refusal(pictures, first, refusals, imposed, pace)
         bound_ms = pace.of(cause, window.from_ms)
         shared_ms = 0
         if cause != NO_CAUSE:
@@ -202,7 +202,13 @@ def _grew_for_ms(pictures: Iterable[Picture], window: Window, pace: Pace) -> int
     return min(grew_ms - window.from_ms, pace.of("look", window.from_ms))
 
 
-def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals, pace: Pace) -> str:
+def _by_refusal(
+    pictures: Iterable[Picture],
+    first: Picture,
+    refusals: Refusals,
+    imposed: Sequence[Span],
+    pace: Pace,
+) -> str:
     """Return what explains a fill that found no cover, or too little.
 
     A refused stop: an entry in fallback mode, an add beside no floor. Or an add by somebody that no
@@ -222,7 +228,9 @@ def _by_refusal(pictures: Iterable[Picture], first: Picture, refusals: Refusals,
     removed = any(
         _is_gone_stop(p.cause, life, "hand", _REMOVED) for p in pictures if p.at_ms <= first.at_ms
     )
-    is_young = _opened_ms(pictures, life) + pace.of("look", filled.at_ms) >= filled.at_ms
+    opened_ms = _opened_ms(pictures, life)
+    look_ms = extended(opened_ms, pace.of("look", filled.at_ms), imposed, pace)
+    is_young = opened_ms + look_ms >= filled.at_ms
     is_missing = removed or is_young or refusals.of_floor(life, filled.at_ms)
     return MANUAL_ADD if is_missing else NO_CAUSE
 
