@@ -21,6 +21,8 @@ PROTECT_ATTEMPTS = 40
 MANAGE_ATTEMPTS = 4
 PAUSE_MIN_MS = 1_000
 PAUSE_MAX_MS = 30_000
+REACHED_MS = 2_000
+"""For how long the exchange's word that a target would trigger stands for price."""
 
 
 def must_wait(situation: Situation, orders: Sequence[Order], at_once: int) -> bool:
@@ -41,9 +43,20 @@ def must_wait(situation: Situation, orders: Sequence[Order], at_once: int) -> bo
     return situation.now_ms - (last.finished_ms or last.intended_ms) < pause_ms
 
 
-def was_reached(orders: Sequence[Order]) -> bool:
+def would_trigger(orders: Sequence[Order]) -> bool:
     """Return whether the newest of ``orders`` was refused because it would trigger (RULES F4)."""
     if not orders:
         return False
     last = max(orders, key=lambda o: o.id.revision)
     return last.status is OrderStatus.REJECTED and last.code == WOULD_TRIGGER
+
+
+def was_reached(situation: Situation, orders: Sequence[Order]) -> bool:
+    """Return whether the exchange said just now that the newest of these targets would trigger.
+
+    A moment later price tells it better.
+    """
+    if not would_trigger(orders):
+        return False
+    last = max(orders, key=lambda o: o.id.revision)
+    return situation.now_ms - (last.finished_ms or last.intended_ms) <= REACHED_MS

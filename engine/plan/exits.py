@@ -64,10 +64,11 @@ def take_first_target(situation: Situation) -> Proposal:
     if working:
         return acting(_cancels(situation, outdated, "take_first_target"))
     price = situation.observation.working(TARGET_PRICE)
-    if price is None or must_wait(situation, orders, MANAGE_ATTEMPTS):
+    is_told = was_reached(situation, orders)
+    if price is None or (not is_told and must_wait(situation, orders, MANAGE_ATTEMPTS)):
         return NOTHING
     quantity = split.tp1_quantity
-    is_reached = life.side.gain(target, price) >= 0 or was_reached(orders)
+    is_reached = is_told or life.side.gain(target, price) >= 0
     if not is_reached and _lacks_cover(situation, life):
         return NOTHING
     if is_reached and quantity is None:
@@ -94,22 +95,25 @@ def keep_runner_target(situation: Situation) -> Proposal:
     life, instrument = _manageable(situation)
     if life is None or instrument is None:
         return NOTHING
+    orders = situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
+    working = [o for o in orders if o.may_rest]
     if not split_of(life, instrument, situation.limits.no_split).has_runner:
-        return NOTHING
+        # Newer targets left no runner: TP1 takes everything, and the exchange takes one such
+        # target a direction.
+        return acting(_cancels(situation, working, "keep_runner_target"))
     wanted = runner_target(life, instrument)
     if wanted is None:
         return NOTHING
     role, trigger = wanted
-    orders = situation.ledger.of_life(OrderRole.TP2, OrderRole.LIQUIDATION_EXIT)
-    working = [o for o in orders if o.may_rest]
     if working:
         outdated = [o for o in working if o.role is not role or o.terms.trigger_price != trigger]
         return acting(_cancels(situation, outdated, "keep_runner_target"))
     price = situation.observation.working(TARGET_PRICE)
     same = [o for o in orders if o.role is role]
-    if price is None or must_wait(situation, same, MANAGE_ATTEMPTS):
+    is_told = was_reached(situation, same)
+    if price is None or (not is_told and must_wait(situation, same, MANAGE_ATTEMPTS)):
         return NOTHING
-    if life.side.gain(trigger, price) >= 0 or was_reached(same):
+    if is_told or life.side.gain(trigger, price) >= 0:
         return _close(situation, life, ExitReason(role.value))
     if _lacks_cover(situation, life):
         return NOTHING

@@ -19,7 +19,7 @@ from engine.domain.observation import BASE_TAKER_RATE
 from engine.domain.position import ExitReason, LevelState, Life, Origin
 from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, Side
-from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
+from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, would_trigger
 from engine.plan.primaries import parts_to_cover
 from engine.plan.proposal import NOTHING, Proposal
 from engine.plan.protection import carrying_primaries, primary_set, working_price
@@ -199,7 +199,7 @@ def _bound(situation: Situation, life: Life) -> Decimal:
 def _was_crossed(situation: Situation, even: Decimal) -> bool:
     """Return whether the exchange just refused breakeven because price was there (RULES F4)."""
     primaries = situation.ledger.of_life(OrderRole.STOP_PRIMARY)
-    return was_reached(primaries) and primaries[-1].terms.trigger_price == even
+    return would_trigger(primaries) and primaries[-1].terms.trigger_price == even
 
 
 def _is_crossed(life: Life, even: Decimal, price: Decimal) -> bool:

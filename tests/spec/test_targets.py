@@ -181,12 +181,13 @@ def test_what_cannot_be_split_may_run_and_the_touch_counts() -> None:
 
 
 REACHED = table("""
-price    last      form                why
-91599.9  -         take_profit_market  not yet
-91600    -         market              reached: executed now
-91700    -         market              behind price
-91500    -2021     market              refused because it would trigger: reached
-91500    -4045     take_profit_market  refused for another reason
+price    last   age_s  form                why
+91599.9  -      -      take_profit_market  not yet
+91600    -      -      market              reached: executed now
+91700    -      -      market              behind price
+91500    -2021  0.25   market              refused because it would trigger: reached
+91500    -2021  2.1    take_profit_market  refused for that a while ago: price tells it better now
+91500    -4045  0.25   take_profit_market  refused for another reason
 """)
 
 
@@ -194,8 +195,11 @@ price    last      form                why
 @pytest.mark.parametrize("row", REACHED, ids=ids(REACHED))
 def test_a_reached_target_is_executed(row: list[str], side: Side) -> None:
     """RULES F4: the target is reached: that quantity leaves now, reduce-only."""
-    price, last, form, _ = row
-    refused = [] if last == "-" else [a_tp1(side=side, status=REJECTED, code=int(last))]
+    price, last, age_s, form, _ = row
+    refused = []
+    if last != "-":
+        finished_ms = NOW - int(d(age_s) * 1_000)
+        refused = [a_tp1(side=side, status=REJECTED, code=int(last), finished_ms=finished_ms)]
 
     (terms,) = placed(
         make_plan(holding(*refused, a_tp2(side=side), side=side, price=on(side, price))), TP1
@@ -215,10 +219,36 @@ def test_a_whole_position_at_its_target_is_closed_by_the_ladder() -> None:
 def test_the_runner_at_its_target_is_closed(side: Side, refusal: int | None) -> None:
     """RULES F4: reached by what we see, or by the exchange's word."""
     life = a_life("0.007", side=side, base_quantity=d("0.013"), tp1_done_ms=NOW - 900)
-    refused = a_tp2(on(side, 92_900), side=side, status=REJECTED, code=refusal or 0)
+    refused = a_tp2(
+        on(side, 92_900), side=side, status=REJECTED, code=refusal or 0, finished_ms=NOW - 250
+    )
     price = on(side, 92_900 if refusal is None else 92_800)
 
     assert closing_of(holding(refused, side=side, life=life, price=price)) is ExitReason.TP2
+
+
+def test_the_exchanges_word_that_a_target_is_reached_waits_for_no_pause() -> None:
+    """RULES F4: however often it was refused before for something else."""
+    before = [
+        a_tp1(status=REJECTED, code=-4130, revision=n, finished_ms=NOW - 30_000)
+        for n in range(1, MANAGE_ATTEMPTS + 4)
+    ]
+    last = a_tp1(status=REJECTED, code=-2021, revision=20, finished_ms=NOW - 250)
+
+    plan = make_plan(holding(*before, last, a_tp2(), price=91_500))
+
+    assert [t.type for t in placed(plan, TP1)] == [OrderType.MARKET]
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_runners_target_leaves_when_nothing_is_left_to_run(side: Side) -> None:
+    """RULES F6, D3: newer targets take all at TP1; two that size themselves cannot rest (-4130)."""
+    life = a_life(side=side, tp1_fraction=d(1))
+    tp2 = a_tp2(on(side, 92_900), side=side)
+
+    plan = make_plan(holding(tp2, side=side, life=life))
+
+    assert cancelled(plan) == [tp2.id]
 
 
 def test_a_target_refused_again_and_again_is_paced() -> None:
