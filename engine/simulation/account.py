@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.simulation.stretches import between, during
+
 ZERO = Decimal(0)
 ANY = -1
 """A leverage that somebody else has set."""
@@ -90,13 +92,11 @@ class Account:
 
     def during(self, from_n: int, until_n: int) -> Sequence[Worth]:
         """Return what stood between two entries of the log, oldest first."""
-        first = max(bisect_left(self._worths, from_n, key=lambda worth: worth.n) - 1, 0)
-        return self._worths[first : bisect_left(self._worths, until_n, key=lambda w: w.n)]
+        return during(self._worths, from_n, until_n)
 
     def between(self, from_ms: int, until_ms: int) -> Sequence[Worth]:
         """Return what stood at some moment of that stretch, oldest first."""
-        first = max(bisect_right(self._worths, from_ms, key=lambda w: w.at_ms) - 1, 0)
-        return self._worths[first : bisect_right(self._worths, until_ms, key=lambda w: w.at_ms)]
+        return between(self._worths, from_ms, until_ms)
 
     def fell_pct(self, now: Worth, equity: Decimal, since_ms: int) -> Decimal:
         """Return by how much of its base an equity differs from a period's opening, in percent.

@@ -6,12 +6,13 @@ several things happen in one. Minutes are counted in exchange time, as the venue
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.domain.numbers import ZERO
+from engine.simulation.stretches import between, during
 
 Entry = Mapping[str, object]
 MINUTE_MS = 60_000
@@ -61,13 +62,11 @@ class Prices:
 
     def between(self, from_ms: int, until_ms: int) -> Sequence[Quoted]:
         """Return what stood at some moment of that stretch, oldest first."""
-        first = max(bisect_right(self._points, from_ms, key=lambda p: p.at_ms) - 1, 0)
-        return self._points[first : bisect_right(self._points, until_ms, key=lambda p: p.at_ms)]
+        return between(self._points, from_ms, until_ms)
 
     def during(self, from_n: int, until_n: int) -> Sequence[Quoted]:
         """Return what stood between two entries of the log, oldest first."""
-        first = max(bisect_left(self._points, from_n, key=lambda p: p.n) - 1, 0)
-        return self._points[first : bisect_left(self._points, until_n, key=lambda p: p.n)]
+        return during(self._points, from_n, until_n)
 
     def widest_minute_pct(self, n: int, at_ms: int, minutes: int) -> Decimal:
         """Return the largest range of the last few minutes, the open one included, in percent.
