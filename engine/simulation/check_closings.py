@@ -19,6 +19,7 @@ from engine.simulation.cover import Picture
 from engine.simulation.given import Inbox
 from engine.simulation.log import Filled, Placed
 from engine.simulation.prices import Prices
+from engine.simulation.requests import Span
 from engine.simulation.whereabouts import is_close_request
 
 Entry = Mapping[str, object]
@@ -48,11 +49,13 @@ def closings(
     prices: Prices,
     flatten_ms: int | None = None,
     flattened: Sequence[int] = (),
+    imposed: Sequence[Span] = (),
 ) -> Iterator[Finding]:
     """Yield every close of ours that nothing seen from outside accounts for.
 
     ``prices`` are those of the log; ``flatten_ms`` is when an operator said flatten for the last
-    time, ``flattened`` when before.
+    time, ``flattened`` when before. What was decided just before a time ``imposed``, a death above
+    all, is gone on with after it.
     """
     refusals, begun = _refusals(entries), _begun(entries)
     force: dict[int, Decimal] = {}
@@ -80,6 +83,7 @@ def closings(
         near, life_ms = entry_price if is_even else None, lives[own.generation]
         case = _Close(picture, event, level, near, limits, life_ms)
         since_ms = min(begun.get(own.generation, event.at_ms), event.at_ms) - RECENT_MS
+        since_ms = _before(since_ms, event.at_ms, imposed)
         seen = prices.within(since_ms, event.at_ms)
         if not (
             case.is_uncovered
@@ -91,6 +95,14 @@ def closings(
         ):
             text = f"{event.client_id} closes {plain(picture.position)} for no reason to be seen"
             yield Finding(event.at_ms, text)
+
+
+def _before(since_ms: int, at_ms: int, imposed: Sequence[Span]) -> int:
+    """Return since when a close may have been decided: before a time imposed meanwhile as well."""
+    for span in sorted(imposed, key=lambda one: -one.until_ms):
+        if since_ms <= span.until_ms <= at_ms:
+            since_ms = min(since_ms, span.from_ms - RECENT_MS)
+    return since_ms
 
 
 def _remember(force: dict[int, Decimal], generation: int, stop: Placed) -> None:

@@ -160,6 +160,7 @@ def _of_acts(evidence: Evidence) -> list[tuple[str, Finding]]:
             prices=scene.prices,
             flatten_ms=asked.flatten_ms,
             flattened=asked.flattened,
+            imposed=evidence.imposed,
         )
         found += [("gates", f) for f in causeless]
     return found

@@ -556,9 +556,20 @@ def test_a_close_that_fills_at_once_ends_the_position_it_was_told_to_close(
     assert len(list(causeless)) == found
 
 
-@pytest.mark.parametrize(("asked", "found"), [(True, 0), (False, 1)])
-def test_a_close_goes_on_for_the_reason_it_began_with(*, asked: bool, found: int) -> None:
-    """F11: refused at 4 s when the document said so, taken at 60 s, after a death: one close."""
+ON = table("""
+asked  dead      found  why
+yes    -         0      refused at 4 s when price was beyond the stop, taken at 60 s: one close
+no     4..59.9   0      decided just before a death, of which the log shows nothing
+no     30..59.9  1      long before it
+no     -         1      half a minute later nothing asks for it
+""")
+
+
+@pytest.mark.parametrize("row", ON, ids=ids(ON))
+def test_a_close_goes_on_for_the_reason_it_began_with(row: list[str]) -> None:
+    """RULES F11: until flat is proven, also after a death."""
+    asked, found = row[0] == "yes", int(row[2])
+    dead = [] if row[1] == "-" else [int(float(one) * 1_000) for one in row[1].split("..")]
     name = ENTRY.client_id.replace("e001", "x001")
     close = replace(
         entry(60_000), client_id=name.replace("x001", "x002"), side="SELL", reduce_only=True,
@@ -579,7 +590,8 @@ def test_a_close_goes_on_for_the_reason_it_began_with(*, asked: bool, found: int
     )
 
     causeless = closings(
-        history(events), [first] if asked else [], inbox_of(opening()), Limits(), prices=prices
-    )
+        history(events), [first] if asked else [], inbox_of(opening()), Limits(), prices=prices,
+        imposed=[Span(*dead)] if dead else [],
+    )  # fmt: skip
 
     assert len(list(causeless)) == found
