@@ -69,9 +69,9 @@ def cells(
 
 
 def _came_to_pass(hand: Entry, following: Entry) -> bool:
-    """Return whether a hand moved anything, by the entry after its own."""
+    """Return whether a hand moved anything, by the entry after its own, of the same moment."""
     if hand["do"] in _MOVES:
-        return following["kind"] in _MOVED
+        return following["kind"] in _MOVED and following["at_ms"] == hand["at_ms"]
     return following["kind"] != "hand_refused"
 
 

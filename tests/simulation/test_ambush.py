@@ -121,6 +121,13 @@ def test_a_fault_counts_in_the_state_it_met() -> None:
     )
 
 
+def test_a_hand_that_found_nothing_met_nothing_whatever_comes_next() -> None:
+    """What we place a moment later is not what it did."""
+    entries = [{"at_ms": 5, "kind": "hand", "do": "cancel"}, *LIFE[:1]]
+    assert LIFE[0]["kind"] == "order"
+    assert cells(entries, States(entries), ()) == Counter()
+
+
 @pytest.fixture(name="world")
 def _world(tmp_path: Path) -> World:
     venue = Venue(VenueSettings(first_price=Decimal(90800), market_streams=()), now_ms=START_MS)
