@@ -20,7 +20,7 @@ from engine.domain.situation import Situation
 from engine.domain.terms import ActionClass, OrderType, WorkingPrice
 from engine.plan.attempts import MANAGE_ATTEMPTS, must_wait, was_reached
 from engine.plan.proposal import NOTHING, Proposal, acting, cancel
-from engine.plan.protection import CANCEL_RETRY_MS, is_seen_resting
+from engine.plan.protection import is_seen_resting, may_cancel
 
 TARGET_PRICE = WorkingPrice.LAST
 """Targets fire on traded prices: what the position can be sold at."""
@@ -161,7 +161,7 @@ def sweep(situation: Situation) -> Proposal:
         for o in situation.ledger.orders
         if o.may_rest
         and not situation.ledger.is_aside(o)
-        and (o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS)
+        and may_cancel(situation, o)
         and not (o.role.is_stop and _may_need(situation, o))
     ]
     return Proposal(
@@ -247,8 +247,4 @@ def _fits(order: Order, trigger: Decimal, quantity: Decimal | None) -> bool:
 
 
 def _cancels(situation: Situation, orders: list[Order], rule: str) -> tuple[Action, ...]:
-    return tuple(
-        cancel(o, rule, "target_outdated")
-        for o in orders
-        if o.cancel_sent_ms is None or situation.now_ms - o.cancel_sent_ms > CANCEL_RETRY_MS
-    )
+    return tuple(cancel(o, rule, "target_outdated") for o in orders if may_cancel(situation, o))

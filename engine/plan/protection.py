@@ -49,7 +49,7 @@ def protect_position(situation: Situation) -> Proposal:
     room = stops_max(situation) - standing
     if room <= 0:
         return Proposal(holds=(Hold("protect_position", "possibly_resting_max"),))
-    working = _working_price(situation)
+    working = working_price(situation)
     price = situation.observation.working(working)
     level = _on_tick(situation, life.level_in_force)
     if price is not None and is_behind(life.side, level, price):
@@ -253,10 +253,6 @@ def carrying_primaries(situation: Situation) -> tuple[Order, ...]:
 
 def working_price(situation: Situation) -> WorkingPrice:
     """Return the price primaries fire on: last while an entry may fill, else as configured (E4)."""
-    return _working_price(situation)
-
-
-def _working_price(situation: Situation) -> WorkingPrice:
     is_final = situation.ledger.entries_are_final and situation.life.is_open
     return situation.limits.working_price if is_final else WorkingPrice.LAST
 

@@ -209,18 +209,23 @@ def test_both_lists_are_read_each_for_its_own_book() -> None:
     assert [o.doubtful_since_ms for o in reconciled.orders] == [None, None]
 
 
+def closings_beyond(ledger: Ledger, doubtful: Order) -> list[bool]:
+    """Return whether it closes, at once, just within the grace and at its end, beyond the level."""
+    closings = []
+    for now in (NOW, NOW + 1_999, NOW + 2_000):
+        look = without(ledger, doubtful, price=90_300, mark=90_300, now=now)
+        ledger, _ = reconcile(ledger, look, LIMITS)
+        plan = make_plan(a_situation(ledger=ledger, observation=look))
+        closings.append(plan.ledger.life is not None and plan.ledger.life.closing is not None)
+    return closings
+
+
 def test_price_beyond_a_doubtful_stop_closes_after_the_grace() -> None:
     """RULES C1, lesson 4: had it been there, the position would be gone."""
     stop = a_stop(doubtful_since_ms=NOW - 5_000)
     ledger = a_ledger(a_life(), (a_filled_entry(), stop, a_floor()))
-    closings = []
-    for now in (NOW, NOW + 1_999, NOW + 2_000):
-        look = without(ledger, stop, price=90_300, mark=90_300, now=now)
-        ledger, _ = reconcile(ledger, look, LIMITS)
-        plan = make_plan(a_situation(ledger=ledger, observation=look))
-        closings.append(plan.ledger.life is not None and plan.ledger.life.closing is not None)
 
-    assert closings == [False, False, True]
+    assert closings_beyond(ledger, stop) == [False, False, True]
 
 
 def test_price_beyond_a_doubtful_floor_closes_after_the_grace() -> None:
@@ -228,14 +233,8 @@ def test_price_beyond_a_doubtful_floor_closes_after_the_grace() -> None:
     spent = a_stop(status=FILLED, filled="0.007")
     floor = a_floor(doubtful_since_ms=NOW - 500)
     ledger = a_ledger(a_life("0.006"), (a_filled_entry(), spent, floor))
-    closings = []
-    for now in (NOW, NOW + 1_999, NOW + 2_000):
-        look = without(ledger, floor, price=90_300, mark=90_300, now=now)
-        ledger, _ = reconcile(ledger, look, LIMITS)
-        plan = make_plan(a_situation(ledger=ledger, observation=look))
-        closings.append(plan.ledger.life is not None and plan.ledger.life.closing is not None)
 
-    assert closings == [False, False, True]
+    assert closings_beyond(ledger, floor) == [False, False, True]
 
 
 def test_a_stop_stuck_beyond_its_trigger_is_not_cover() -> None:
